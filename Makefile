@@ -1,0 +1,60 @@
+# Recipes; `make` alone lists them. Arguments for a command go into ARGS: make run ARGS="--port 9000"
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help run demo test check e2e faults bench-stage drift fmt lock clean venv venv-test venv-demo
+
+help: ## List the recipes.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: venv ## Start a node on this machine; the first time it installs what it needs into .venv.
+	@exec $(BIN)/stentor serve $(ARGS)
+
+demo: venv-demo ## Play a whole Space with synthetic speakers and listeners.
+	@exec $(BIN)/stentor demo $(ARGS)
+
+test: venv-test check ## Run every check and every test, as the continuous integration does.
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: venv-test ## Run the checks that take seconds: format, lint, types, import contracts, tidiness.
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run 'make fmt'."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/test_tidy.py
+
+e2e: venv-test ## Measure a Space from microphone to ear in a real browser.
+	@exec $(BIN)/python -m bench.e2e $(ARGS)
+
+faults: venv-test ## Break a running Space on purpose and measure what its listeners hear.
+	@exec $(BIN)/python -m bench.faults $(ARGS)
+
+bench-stage: venv-test ## Measure the stage under its full number of speakers.
+	@exec $(BIN)/python -m bench.stage $(ARGS)
+
+drift: venv-test ## Measure clock drift and packet loss over hours, on a simulated clock.
+	@exec $(BIN)/python -m bench.drift $(ARGS)
+
+fmt: venv-test ## Format the code and mend what the linter can mend.
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+lock: ## Write requirements/*.txt anew from requirements/*.in (needs uv).
+	@scripts/lock.sh $(ARGS)
+
+clean: ## Remove .venv and caches; recordings and data stay.
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+venv:
+	@scripts/setup.sh run
+
+venv-test:
+	@scripts/setup.sh test
+	@scripts/packages.sh
+
+venv-demo:
+	@scripts/setup.sh test demo
+	@scripts/packages.sh
