@@ -1,0 +1,112 @@
+"""Settings: every knob, its default and its meaning. Docs: docs/configuration.md.
+
+Order of precedence: command line, then `stentor.toml` in the data directory, then the default.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from stentor.errors import Refused
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The knobs of a node; the same for all its processes."""
+
+    data_dir: str = "data"
+    """Where everything is kept; created with mode 0700."""
+    listen: str = "127.0.0.1:8080"
+    """Address and port of the public door; `0.0.0.0:443` to serve the world."""
+    public_url: str = ""
+    """The address people type, when it differs from `listen` (behind a proxy, with a name)."""
+    tls_cert: str = ""
+    """Certificate chain (PEM). With `tls_key`, the door speaks HTTPS."""
+    tls_key: str = ""
+    """Private key (PEM) of `tls_cert`."""
+    edges: int = 0
+    """Edge processes; 0 means one for each core."""
+    udp_ports: str = "40000-40199"
+    """UDP ports on which speakers' audio arrives; open them in the firewall."""
+    udp_listen: str = ""
+    """Address to bind those ports on; empty: loopback if `listen` is loopback, else all."""
+    udp_public: str = ""
+    """Addresses announced to speakers, comma separated; empty: found from the interfaces."""
+    abandoned_after_s: float = 600.0
+    """A live Space with nobody connected on its stage for so long is ended."""
+    doors_before_s: float = 900.0
+    """Doors open so long before a scheduled start."""
+    telemetry: str = "INFO"
+    """Level of diagnostics on standard error: DEBUG, INFO, WARNING or ERROR."""
+
+    @property
+    def edge_count(self) -> int:
+        """Edge processes to run."""
+        return self.edges or max(1, os.cpu_count() or 1)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        return parse_address(self.listen)
+
+    @property
+    def url(self) -> str:
+        """The address to print and to put into links, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host, port = self.address
+        host = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::", "::1"} else host  # noqa: S104
+        scheme = "https" if self.tls_cert else "http"
+        tail = "" if port == (443 if self.tls_cert else 80) else f":{port}"
+        return f"{scheme}://{host}{tail}"
+
+    @property
+    def udp_range(self) -> range:
+        """The UDP ports as a range."""
+        low, _, high = self.udp_ports.partition("-")
+        return range(int(low), int(high or low) + 1)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split `host:port`; IPv6 hosts in brackets.
+
+    Raises:
+        Refused: `config.invalid`.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise Refused("config.invalid", f"'{text}' is not an address; write 127.0.0.1:8080.")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8080" means everywhere
+
+
+def load(overrides: dict[str, object]) -> Settings:
+    """Settings from the data directory's `stentor.toml` and the command line's overrides.
+
+    Raises:
+        Refused: `config.invalid`, naming the knob and what it should look like.
+    """
+    data_dir = str(overrides.get("data_dir") or Settings.__struct_defaults__[0])
+    values: dict[str, object] = {}
+    file = Path(data_dir) / "stentor.toml"
+    try:
+        if file.exists():
+            values = tomllib.loads(file.read_text())
+        values.update(overrides)
+        settings = msgspec.convert(values, Settings)
+        _check(settings)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, OSError) as wrong:
+        raise Refused("config.invalid", f"Settings: {wrong} (see docs/configuration.md)") from wrong
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    settings.address  # noqa: B018 - raises when it is malformed
+    ports = settings.udp_range
+    if not len(ports) or ports[0] < 1 or ports[-1] > 65_535:
+        raise ValueError(f"udp_ports '{settings.udp_ports}' should look like 40000-40199")
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise ValueError("tls_cert and tls_key go together")
+    for name in ("tls_cert", "tls_key"):
+        if getattr(settings, name) and not Path(getattr(settings, name)).is_file():
+            raise ValueError(f"{name}: no file '{getattr(settings, name)}'")

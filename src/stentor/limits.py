@@ -1,0 +1,92 @@
+"""Every bound of Stentor, by name, with the reason it has that value.
+
+Durations carry their unit in the name. The relations between bounds are asserted at the end.
+"""
+
+# Audio -------------------------------------------------------------------------------------------
+SAMPLE_RATE = 48_000
+"""Samples a second, everywhere: Opus, AAC, media_time (RFC 7587 fixes 48 kHz for Opus in RTP)."""
+FRAME_SAMPLES = 960
+"""One frame: 20 ms of mono PCM."""
+PART_FRAMES = 10
+"""Frames in a part of the 20 ms renditions: 200 ms."""
+PART_SAMPLES = FRAME_SAMPLES * PART_FRAMES
+SPEAKERS_MAX = 13
+"""Host, co-hosts and speakers heard at once: what X offers and what one core mixes with ease."""
+
+# Log ---------------------------------------------------------------------------------------------
+PAYLOAD_BYTES_MAX = 256 * 1024
+"""One record's payload. A part is about 1 kB; an event must stay readable."""
+SEGMENT_BYTES_MAX = 64 * 1024 * 1024
+"""One segment file; about three hours of all renditions together."""
+SYNC_INTERVAL_S = 0.5
+"""How far behind the tail "durable up to" may be when the disk keeps up."""
+CHECKPOINT_INTERVAL_S = 10.0
+"""Time between two checkpoint records while a Space is live."""
+READ_RECORDS_MAX = 512
+"""Records returned by one read, so that a reader far behind cannot take all memory."""
+
+# Stage -------------------------------------------------------------------------------------------
+SDP_BYTES_MAX = 16 * 1024
+SDP_LINES_MAX = 400
+COMMAND_BYTES_MAX = 16 * 1024
+WHIP_SESSIONS_MAX = 64
+"""WHIP sessions a stage holds, connected or not, over all its Spaces."""
+PUBLISH_TIMEOUT_S = 10.0
+"""From the WHIP answer to finished DTLS; a session that is not connected by then is closed."""
+SPEAKER_SILENT_S = 0.5
+"""Without a packet for so long a speaker is announced as dropped."""
+SPEAKER_TAKEOVER_S = 2.0
+"""A second publisher with the same token is refused while the first was heard within this time."""
+SPEAKER_LOST_S = 30.0
+"""Without a packet for so long a speaker has left."""
+ABANDONED_S = 600.0
+"""A live Space in which nobody is connected to the stage for so long is ended."""
+DOORS_BEFORE_S = 900.0
+"""Doors open by themselves so long before the scheduled start."""
+STUDIO_FOLLOWERS_MAX = 64
+"""Studios that follow one Space's stage at once."""
+SPACES_OPEN_MAX = 256
+"""Spaces that are scheduled or live at once on one stage."""
+TITLE_CHARS_MAX = 120
+DESCRIPTION_CHARS_MAX = 2_000
+NAME_CHARS_MAX = 60
+
+# Edge --------------------------------------------------------------------------------------------
+HEADER_DEADLINE_S = 10.0
+"""A request's head must be complete within this time from accept (slowloris)."""
+HEADER_BYTES_MAX = 16 * 1024
+HEADER_COUNT_MAX = 64
+BODY_BYTES_MAX = 256 * 1024
+"""A request body passed on to web or stage."""
+KEEP_ALIVE_S = 15.0
+JOIN_PARTS = 2
+"""Parts a new listener is given at once: the buffer to start from, max(2 cadences, 400 ms)."""
+RING_PARTS = 600
+"""Parts kept in an edge's memory per rendition: two minutes at 200 ms, for resuming listeners."""
+LISTENER_STUCK_S = 10.0
+"""A listener whose socket takes nothing for so long is dropped, and counted."""
+HEARTBEAT_S = 5.0
+"""Longest silence in a live response; a player may take twice this for a dead connection."""
+PROXIED_MAX = 64
+"""Requests an edge has under way to web, and as many to the stage."""
+CONNECTIONS_MAX = 18_000
+"""Sockets one edge holds: below the common descriptor limit of 20,000."""
+
+# Web ---------------------------------------------------------------------------------------------
+PASSWORD_CHARS_MIN = 10
+PASSWORD_CHARS_MAX = 256
+SESSION_DAYS = 30
+LOGIN_TRIES_PER_HOUR = 10
+
+# Tokens ------------------------------------------------------------------------------------------
+TOKEN_BYTES_MAX = 1_024
+HOST_TOKEN_S = 24 * 3600
+SPEAKER_TOKEN_S = 24 * 3600
+INVITE_TOKEN_S = 7 * 24 * 3600
+SERVICE_TOKEN_S = 60
+
+assert PART_SAMPLES * 5 == SAMPLE_RATE, "five parts make a second"
+assert JOIN_PARTS * PART_SAMPLES >= SAMPLE_RATE * 0.4, "a player starts with 400 ms in hand"
+assert SPEAKER_SILENT_S < SPEAKER_TAKEOVER_S < SPEAKER_LOST_S < ABANDONED_S, "drop, retake, leave"
+assert SYNC_INTERVAL_S < 1.0, "durable within a second"

@@ -1,0 +1,181 @@
+"""What can happen in a Space: the payloads of event records, as JSON objects with a `type`.
+
+The same JSON reaches listeners (in `emsg` boxes) and studios, so nothing private is ever in it.
+"""
+
+import msgspec
+
+
+class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """The common shape; `type` is the tag."""
+
+
+class SpaceScheduled(_Event, tag="space.scheduled"):
+    """The Space exists. Times are UTC milliseconds since 1970; 0 means "when the host starts"."""
+
+    space: str
+    title: str
+    host_id: str
+    host_name: str
+    host_speaker: str
+    description: str = ""
+    starts_at_ms: int = 0
+
+
+class SpaceUpdated(_Event, tag="space.updated"):
+    """The host changed what is announced; fields hold the new values."""
+
+    title: str
+    description: str = ""
+    starts_at_ms: int = 0
+
+
+class DoorsOpened(_Event, tag="doors.opened"):
+    """Listeners may come in and wait."""
+
+    at_ms: int
+
+
+class SpaceStarted(_Event, tag="space.started"):
+    """The first sample of the programme is media_time 0 of this wall time."""
+
+    at_ms: int
+
+
+class SpaceEnded(_Event, tag="space.ended"):
+    """The programme is over. `reason`: `host`, `abandoned` or `disk`."""
+
+    at_ms: int
+    reason: str
+    media_time: int = 0
+
+
+class SpeakerJoined(_Event, tag="speaker.joined"):
+    """Somebody took a seat, having agreed to be recorded. `role`: `host`, `cohost` or `speaker`."""
+
+    speaker: str
+    name: str
+    role: str
+
+
+class SpeakerLeft(_Event, tag="speaker.left"):
+    """A seat is free again. `reason`: `left` or `lost`."""
+
+    speaker: str
+    reason: str
+
+
+class SpeakerRemoved(_Event, tag="speaker.removed"):
+    """The host put a speaker out; this seat cannot be taken again."""
+
+    speaker: str
+    by: str
+
+
+class SpeakerMuted(_Event, tag="speaker.muted"):
+    """No audio of this speaker is mixed from here on."""
+
+    speaker: str
+    by: str
+
+
+class SpeakerUnmuted(_Event, tag="speaker.unmuted"):
+    """The speaker is mixed again; only the speaker can do this."""
+
+    speaker: str
+
+
+class SpeakerConnected(_Event, tag="speaker.connected"):
+    """Audio of this speaker arrives. `gap_samples`: how long it was away, when it was."""
+
+    speaker: str
+    media_time: int
+    gap_samples: int = 0
+
+
+class SpeakerDropped(_Event, tag="speaker.dropped"):
+    """Audio of this speaker stopped arriving at `media_time`, without anybody asking."""
+
+    speaker: str
+    media_time: int
+
+
+class SpeakingChanged(_Event, tag="speaking"):
+    """Who is heard just now, loudest first."""
+
+    speakers: list[str]
+
+
+class StageGap(_Event, tag="stage.gap"):
+    """The stage itself was away; these samples are silence in the programme."""
+
+    from_media_time: int
+    to_media_time: int
+    reason: str
+
+
+class LogGap(_Event, tag="log.gap"):
+    """Storage refused these samples (a full or failing disk); live went on where it could."""
+
+    from_media_time: int
+    to_media_time: int
+    reason: str
+
+
+class RecordingWithdrawn(_Event, tag="recording.withdrawn"):
+    """The replay is not offered; the sound is kept."""
+
+    by: str
+    at_ms: int
+
+
+class RecordingRestored(_Event, tag="recording.restored"):
+    """The replay is offered again."""
+
+    by: str
+    at_ms: int
+
+
+class RecordingDeleted(_Event, tag="recording.deleted"):
+    """The sound has been erased for good; headers and hashes remain."""
+
+    by: str
+    at_ms: int
+
+
+Event = (
+    SpaceScheduled
+    | SpaceUpdated
+    | DoorsOpened
+    | SpaceStarted
+    | SpaceEnded
+    | SpeakerJoined
+    | SpeakerLeft
+    | SpeakerRemoved
+    | SpeakerMuted
+    | SpeakerUnmuted
+    | SpeakerConnected
+    | SpeakerDropped
+    | SpeakingChanged
+    | StageGap
+    | LogGap
+    | RecordingWithdrawn
+    | RecordingRestored
+    | RecordingDeleted
+)
+
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """The JSON payload of an event."""
+    return msgspec.json.encode(event)
+
+
+def decode(payload: bytes) -> Event:
+    """Read an event's payload.
+
+    Raises:
+        msgspec.ValidationError: it is not an event of this version.
+    """
+    return _decoder.decode(payload)
