@@ -29,7 +29,7 @@ make_venv() {
     python=$(find_python)
     echo "stentor: making $venv with $("$python" --version)"
     # Debian keeps ensurepip in a package of its own, python3-venv; any pip will do in its stead.
-    if "$python" -c 'import ensurepip' 2>/dev/null && "$python" -m venv "$venv"; then
+    if "$python" -c 'import ensurepip' 2>/dev/null && "$python" -m venv "$venv" >/dev/null 2>&1; then
         return
     fi
     rm -rf "$venv"
