@@ -73,6 +73,17 @@ PROXIED_MAX = 64
 CONNECTIONS_MAX = 18_000
 """Sockets one edge holds: below the common descriptor limit of 20,000."""
 
+# Node --------------------------------------------------------------------------------------------
+DOOR_BACKLOG = 4_096
+"""Connections that wait in the kernel while every edge is busy or being restarted."""
+STOP_DEADLINE_S = 4.5
+"""From SIGTERM to SIGKILL: a clean stop takes less than five seconds."""
+RESTART_WAIT_MIN_S = 0.05
+"""A process that died is started again after this; the wait doubles while it keeps dying."""
+RESTART_WAIT_MAX_S = 5.0
+STEADY_S = 10.0
+"""A process that lived so long is healthy: its next restart is quick again."""
+
 # Web ---------------------------------------------------------------------------------------------
 PASSWORD_CHARS_MIN = 10
 PASSWORD_CHARS_MAX = 256

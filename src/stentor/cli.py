@@ -1,0 +1,268 @@
+"""The command `stentor`: every command says what it does, and errors say what to do."""
+
+import argparse
+import asyncio
+import getpass
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stentor import __version__, config, ids
+from stentor.clock import SystemClock
+from stentor.config import Settings
+from stentor.errors import Refused, StentorError
+from stentor.paths import Paths
+
+EXIT_REFUSED = 2
+BYTES_PER_HOUR = 60_000_000
+"""What an hour of a Space takes: 112 kbit/s of renditions, headers, boxes and checkpoints."""
+
+_EXAMPLES = """\
+examples:
+  stentor serve                              try it on this machine: http://localhost:8080
+  stentor serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem \\
+                --public-url https://radio.example
+                                             serve the world (microphones need HTTPS)
+  stentor demo                               a whole evening in a minute, with real audio
+  stentor log verify 4f7q2k9x1mzd            is this recording complete and unaltered?
+
+Settings also stand in DATA/stentor.toml; see docs/configuration.md.
+"""
+
+_KNOBS: tuple[tuple[str, str, Callable[[str], object]], ...] = (
+    ("listen", "address and port of the public door (default 127.0.0.1:8080)", str),
+    ("public-url", "the address people type, if it differs from --listen", str),
+    ("tls-cert", "certificate chain, PEM; the door then speaks HTTPS", str),
+    ("tls-key", "private key of the certificate, PEM", str),
+    ("edges", "edge processes (default: one for each core)", int),
+    ("udp-ports", "UDP ports for speakers' audio (default 40000-40199); open them", str),
+    ("udp-listen", "address to bind the UDP ports on", str),
+    ("udp-public", "addresses announced to speakers, comma separated (behind NAT)", str),
+    ("abandoned-after-s", "end a live Space nobody is connected to (default 600)", float),
+    ("doors-before-s", "open doors so long before the start (default 900)", float),
+    ("telemetry", "DEBUG, INFO, WARNING or ERROR (default INFO)", str),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0 when all went well."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except StentorError as error:
+        print(f"stentor: {error.sentence}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stentor",
+        description="Live audio Spaces before very large audiences.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"stentor {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], object], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(run=run)
+        _add_settings(command)
+        return command
+
+    add("serve", _serve, "run the whole node on this machine")
+    add("stage", _stage, "run only the stage: speakers, mixing, the log")
+    add("web", _web, "run only the web process: pages, accounts, API")
+    edge = add("edge", _edge, "run only one edge: the public door and the listeners")
+    edge.add_argument("--index", type=int, default=0, help="which edge of this node, from 0")
+    edge.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
+    _add_demo(commands)
+    _add_log(commands)
+    spaces = add("spaces", _spaces, "list the Spaces of this node")
+    spaces.add_argument("--json", action="store_true", help="one JSON object a line")
+    disk = add("disk", _disk, "say how many hours of recording the disk still holds")
+    disk.add_argument("--json", action="store_true", help="one JSON object")
+    password = add("password", _password, "set a new password for an account")
+    password.add_argument("name", help="the account's name")
+    backup = add("backup", _backup, "write everything to one archive, while running")
+    backup.add_argument("target", type=Path, help="the .tar file to write; must not exist")
+    backup.add_argument("--secrets", action="store_true", help="include secrets (keep it safe!)")
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("settings")
+    group.add_argument("--data", dest="data_dir", metavar="DIR", help="data directory (./data)")
+    for name, text, kind in _KNOBS:
+        group.add_argument(
+            f"--{name}", dest=name.replace("-", "_"), type=kind, help=text, metavar="X"
+        )
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "play a whole Space on this machine: two speakers, 300 listeners, faults, replay"
+    demo = commands.add_parser("demo", help=text, description=text[0].upper() + text[1:] + ".")
+    demo.add_argument("--listeners", type=int, default=300, help="how many listen (default 300)")
+    demo.add_argument("--seconds", type=float, default=40.0, help="length of the programme")
+    demo.add_argument("--json", action="store_true", help="one JSON line at the end")
+    demo.set_defaults(run=_demo)
+
+
+def _add_log(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "read and check the log of a Space"
+    log = commands.add_parser("log", help=text, description=text[0].upper() + text[1:] + ".")
+    actions = log.add_subparsers(title="actions", metavar="ACTION", required=True)
+    verify = actions.add_parser("verify", help="is it complete and unaltered?")
+    verify.add_argument("--head", help="the head you were told (hex, or CURSOR:hex)")
+    show = actions.add_parser("show", help="its events, one JSON object a line")
+    for action, run in ((verify, _log_verify), (show, _log_show)):
+        action.add_argument("space", help="the Space's id, as in its address")
+        action.add_argument("--data", dest="data_dir", metavar="DIR", help="data directory")
+        action.add_argument("--json", action="store_true", help="one JSON object")
+        action.set_defaults(run=run)
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, object]:
+    names = Settings.__struct_fields__
+    given = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return config.load(_overrides(options))
+
+
+def _flags(options: argparse.Namespace) -> list[str]:
+    """The command line that gives another process the same settings."""
+    flags = []
+    for name, value in _overrides(options).items():
+        flags += ["--data" if name == "data_dir" else f"--{name.replace('_', '-')}", str(value)]
+    return flags
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from stentor import social, telemetry
+    from stentor.supervisor import Supervisor
+
+    settings = _settings(options)
+    paths = Paths(settings.data_dir)
+    telemetry.start("serve", settings.telemetry)
+
+    def ready() -> None:
+        print(f"\n  Stentor is open at  {settings.url}/", flush=True)
+        link = social.setup_link(paths, settings)
+        if link:
+            print(f"  Set up the owner's account, once:  {link}", flush=True)
+        if settings.address[0] in {"127.0.0.1", "::1"}:
+            print("  Only this machine can reach it; for others: stentor serve --help")
+        elif not settings.tls_cert and not settings.public_url.startswith("https:"):
+            print("  Without HTTPS, browsers give microphones on this machine only: --tls-cert")
+        print(f"  Data in {paths.data}; stop with Ctrl-C.\n", flush=True)
+
+    Supervisor(settings, paths, SystemClock(), _flags(options)).run(ready)
+
+
+def _stage(options: argparse.Namespace) -> None:
+    from stentor import node
+
+    node.run_stage(_settings(options))
+
+
+def _web(options: argparse.Namespace) -> None:
+    from stentor import node
+
+    node.run_web(_settings(options))
+
+
+def _edge(options: argparse.Namespace) -> None:
+    from stentor import node
+
+    node.run_edge(_settings(options), options.index, options.door_fd)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from stentor.demo import evening
+
+    return evening.run(options.listeners, options.seconds, as_json=options.json)
+
+
+def _space(options: argparse.Namespace) -> Paths:
+    paths = Paths(_settings(options).data_dir)
+    if not ids.is_space_id(options.space) or not paths.log(options.space).is_dir():
+        raise Refused(
+            "space.unknown", f"No Space '{options.space}' in {paths.data}; see: stentor spaces"
+        )
+    return paths
+
+
+def _log_verify(options: argparse.Namespace) -> int:
+    from stentor import log
+
+    paths = _space(options)
+    return log.verify_command(paths.log(options.space), options.space, options.head, options.json)
+
+
+def _log_show(options: argparse.Namespace) -> None:
+    from stentor.log import Reader
+    from stentor.record import Kind
+
+    reader = Reader(_space(options).log(options.space), options.space)
+    reader.refresh()
+    offset = 0
+    while records := reader.read(offset):
+        for record in records:
+            if record.header.kind is Kind.EVENT:
+                event = json.loads(record.payload)
+                head = {"cursor": str(record.header.cursor), "media_time": record.header.media_time}
+                print(json.dumps(head | event, ensure_ascii=False))
+        offset = records[-1].header.offset + 1
+
+
+def _spaces(options: argparse.Namespace) -> None:
+    from stentor.space import card
+
+    paths = Paths(_settings(options).data_dir)
+    for file in sorted(paths.spaces.glob("*/card.json")):
+        found = card.decode(file.read_bytes())
+        if options.json:
+            print(card.encode(found).decode())
+        else:
+            print(f"{found.space}  {found.phase:<10} {found.title} ({found.host_name})")
+
+
+def _disk(options: argparse.Namespace) -> None:
+    paths = Paths(_settings(options).data_dir)
+    usage = shutil.disk_usage(paths.data if paths.data.exists() else paths.data.parent)
+    hours = usage.free / BYTES_PER_HOUR
+    if options.json:
+        print(json.dumps({"free_bytes": usage.free, "hours": round(hours, 1)}))
+    else:
+        print(f"{hours:,.0f} hours of recording ({usage.free / 1e9:,.1f} GB free)")
+
+
+def _password(options: argparse.Namespace) -> None:
+    from stentor import social
+
+    paths = Paths(_settings(options).data_dir)
+    if sys.stdin.isatty():
+        password = getpass.getpass("New password: ")
+        if getpass.getpass("Once more: ") != password:
+            raise Refused("account.invalid", "The two differ; nothing was changed.")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    asyncio.run(social.reset_password(paths, options.name, password))
+    print(f"The password of {options.name} is changed; all its sessions are signed out.")
+
+
+def _backup(options: argparse.Namespace) -> None:
+    from stentor import social
+
+    social.backup(
+        Paths(_settings(options).data_dir), options.target, include_secrets=options.secrets
+    )

@@ -1,0 +1,162 @@
+"""The composition root: makes one process of a node out of one stop.
+
+Each process is started with the same settings, holds `run/NAME.lock` while it lives, stops on
+SIGTERM or SIGINT, and exits with 0 after a clean stop.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import uvloop
+
+from stentor import telemetry
+from stentor.clock import SystemClock
+from stentor.config import Settings
+from stentor.errors import Unavailable
+from stentor.limits import DOOR_BACKLOG
+from stentor.paths import Paths
+
+_telemetry = logging.getLogger(__name__)
+
+
+def run_stage(settings: Settings) -> None:
+    """Be the stage until asked to stop: speakers in, mix-minus out, parts into the log."""
+    from stentor import stage
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    _run("stage", settings, paths, lambda stop: stage.serve(settings, paths, clock, stop))
+
+
+def run_web(settings: Settings) -> None:
+    """Be the web process until asked to stop: pages, accounts, API."""
+    from stentor import web
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    _run("web", settings, paths, lambda stop: web.serve(settings, paths, clock, stop))
+
+
+def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
+    """Be one edge until asked to stop.
+
+    Args:
+        index: which edge of this node, from 0.
+        door_fd: descriptor of the listening socket inherited from the supervisor; None to bind one.
+    """
+    from stentor import edge
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    door = bind_door(settings) if door_fd is None else socket.socket(fileno=door_fd)
+    door.setblocking(False)
+    _run(
+        f"edge-{index}",
+        settings,
+        paths,
+        lambda stop: edge.serve(settings, paths, clock, stop, door=door, index=index),
+    )
+
+
+def bind_door(settings: Settings) -> socket.socket:
+    """The listening socket of the public door.
+
+    Raises:
+        Unavailable: `door.in_use` or `door.refused`, with what to do.
+    """
+    host, port = settings.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        door.bind((host, port))
+        door.listen(DOOR_BACKLOG)
+    except OSError as error:
+        door.close()
+        raise _door_error(settings.listen, error) from error
+    return door
+
+
+def _door_error(listen: str, error: OSError) -> Unavailable:
+    if isinstance(error, PermissionError):
+        return Unavailable(
+            "door.refused",
+            f"This user may not listen on {listen}. Ports below 1024 need root or "
+            "CAP_NET_BIND_SERVICE; or choose another: --listen 127.0.0.1:8081",
+        )
+    if error.errno == 98:
+        return Unavailable(
+            "door.in_use",
+            f"{listen} is in use by another program. Stop that, or choose another port: "
+            "--listen 127.0.0.1:8081",
+        )
+    return Unavailable("door.refused", f"Cannot listen on {listen}: {error.strerror}.")
+
+
+@contextlib.contextmanager
+def hold_lock(paths: Paths, name: str) -> Iterator[None]:
+    """Hold `run/NAME.lock`, with this process's id in it, so that nobody else is NAME.
+
+    Raises:
+        Unavailable: `process.running`, naming the process that holds it.
+    """
+    path = paths.run / f"{name}.lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unavailable(
+                "process.running",
+                f"'{name}' already runs on {paths.data} (process {lock_holder(path)}).",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def lock_holder(path: Path) -> int | None:
+    """The process id that holds a lock file now; None when nobody does."""
+    try:
+        with path.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read().strip() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _run(
+    name: str,
+    settings: Settings,
+    paths: Paths,
+    serve: Callable[[asyncio.Event], Awaitable[None]],
+) -> None:
+    os.umask(0o077)
+    telemetry.start(name, settings.telemetry)
+    paths.create()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with hold_lock(paths, name):
+        gc.collect()
+        gc.freeze()  # what was imported lives as long as the process
+        uvloop.run(_until_stopped(serve))
+
+
+async def _until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(stop)
+    _telemetry.info("stopped")
