@@ -10,7 +10,7 @@ class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """The common shape; `type` is the tag."""
 
 
-class SpaceScheduled(_Event, tag="space.scheduled"):
+class SpaceScheduled(_Event, frozen=True, tag="space.scheduled"):
     """The Space exists. Times are UTC milliseconds since 1970; 0 means "when the host starts"."""
 
     space: str
@@ -22,7 +22,7 @@ class SpaceScheduled(_Event, tag="space.scheduled"):
     starts_at_ms: int = 0
 
 
-class SpaceUpdated(_Event, tag="space.updated"):
+class SpaceUpdated(_Event, frozen=True, tag="space.updated"):
     """The host changed what is announced; fields hold the new values."""
 
     title: str
@@ -30,19 +30,19 @@ class SpaceUpdated(_Event, tag="space.updated"):
     starts_at_ms: int = 0
 
 
-class DoorsOpened(_Event, tag="doors.opened"):
+class DoorsOpened(_Event, frozen=True, tag="doors.opened"):
     """Listeners may come in and wait."""
 
     at_ms: int
 
 
-class SpaceStarted(_Event, tag="space.started"):
+class SpaceStarted(_Event, frozen=True, tag="space.started"):
     """The first sample of the programme is media_time 0 of this wall time."""
 
     at_ms: int
 
 
-class SpaceEnded(_Event, tag="space.ended"):
+class SpaceEnded(_Event, frozen=True, tag="space.ended"):
     """The programme is over. `reason`: `host`, `abandoned` or `disk`."""
 
     at_ms: int
@@ -50,7 +50,7 @@ class SpaceEnded(_Event, tag="space.ended"):
     media_time: int = 0
 
 
-class SpeakerJoined(_Event, tag="speaker.joined"):
+class SpeakerJoined(_Event, frozen=True, tag="speaker.joined"):
     """Somebody took a seat, having agreed to be recorded. `role`: `host`, `cohost` or `speaker`."""
 
     speaker: str
@@ -58,34 +58,34 @@ class SpeakerJoined(_Event, tag="speaker.joined"):
     role: str
 
 
-class SpeakerLeft(_Event, tag="speaker.left"):
+class SpeakerLeft(_Event, frozen=True, tag="speaker.left"):
     """A seat is free again. `reason`: `left` or `lost`."""
 
     speaker: str
     reason: str
 
 
-class SpeakerRemoved(_Event, tag="speaker.removed"):
+class SpeakerRemoved(_Event, frozen=True, tag="speaker.removed"):
     """The host put a speaker out; this seat cannot be taken again."""
 
     speaker: str
     by: str
 
 
-class SpeakerMuted(_Event, tag="speaker.muted"):
+class SpeakerMuted(_Event, frozen=True, tag="speaker.muted"):
     """No audio of this speaker is mixed from here on."""
 
     speaker: str
     by: str
 
 
-class SpeakerUnmuted(_Event, tag="speaker.unmuted"):
+class SpeakerUnmuted(_Event, frozen=True, tag="speaker.unmuted"):
     """The speaker is mixed again; only the speaker can do this."""
 
     speaker: str
 
 
-class SpeakerConnected(_Event, tag="speaker.connected"):
+class SpeakerConnected(_Event, frozen=True, tag="speaker.connected"):
     """Audio of this speaker arrives. `gap_samples`: how long it was away, when it was."""
 
     speaker: str
@@ -93,20 +93,20 @@ class SpeakerConnected(_Event, tag="speaker.connected"):
     gap_samples: int = 0
 
 
-class SpeakerDropped(_Event, tag="speaker.dropped"):
+class SpeakerDropped(_Event, frozen=True, tag="speaker.dropped"):
     """Audio of this speaker stopped arriving at `media_time`, without anybody asking."""
 
     speaker: str
     media_time: int
 
 
-class SpeakingChanged(_Event, tag="speaking"):
+class SpeakingChanged(_Event, frozen=True, tag="speaking"):
     """Who is heard just now, loudest first."""
 
     speakers: list[str]
 
 
-class StageGap(_Event, tag="stage.gap"):
+class StageGap(_Event, frozen=True, tag="stage.gap"):
     """The stage itself was away; these samples are silence in the programme."""
 
     from_media_time: int
@@ -114,7 +114,7 @@ class StageGap(_Event, tag="stage.gap"):
     reason: str
 
 
-class LogGap(_Event, tag="log.gap"):
+class LogGap(_Event, frozen=True, tag="log.gap"):
     """Storage refused these samples (a full or failing disk); live went on where it could."""
 
     from_media_time: int
@@ -122,21 +122,21 @@ class LogGap(_Event, tag="log.gap"):
     reason: str
 
 
-class RecordingWithdrawn(_Event, tag="recording.withdrawn"):
+class RecordingWithdrawn(_Event, frozen=True, tag="recording.withdrawn"):
     """The replay is not offered; the sound is kept."""
 
     by: str
     at_ms: int
 
 
-class RecordingRestored(_Event, tag="recording.restored"):
+class RecordingRestored(_Event, frozen=True, tag="recording.restored"):
     """The replay is offered again."""
 
     by: str
     at_ms: int
 
 
-class RecordingDeleted(_Event, tag="recording.deleted"):
+class RecordingDeleted(_Event, frozen=True, tag="recording.deleted"):
     """The sound has been erased for good; headers and hashes remain."""
 
     by: str
@@ -164,7 +164,7 @@ Event = (
     | RecordingDeleted
 )
 
-_decoder = msgspec.json.Decoder(Event)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> bytes:
