@@ -78,15 +78,14 @@ class Paths:
         """
         path = self.secrets / name
         if not path.exists():
-            scratch = self.secrets / f".{name}.{os.getpid()}"
-            descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor, scratch = tempfile.mkstemp(prefix=f".{name}.", dir=self.secrets)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(make if make is not None else secrets.token_bytes(32))
                 file.flush()
                 os.fsync(file.fileno())
             with contextlib.suppress(FileExistsError):  # another process was first: take its
                 os.link(scratch, path)
-            scratch.unlink()
+            Path(scratch).unlink()
         if path.stat().st_mode & 0o077:
             raise Unavailable("secret.exposed", f"{path} is readable by others: chmod 600 it.")
         return path.read_bytes()
@@ -107,7 +106,7 @@ class _StoredKeys(msgspec.Struct):
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a small file at once: readers see the old bytes or the new, never a mixture."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_bytes(data)
-    scratch.chmod(0o600)
-    scratch.replace(path)
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    Path(scratch).replace(path)
