@@ -88,7 +88,41 @@ STEADY_S = 10.0
 PASSWORD_CHARS_MIN = 10
 PASSWORD_CHARS_MAX = 256
 SESSION_DAYS = 30
+SESSIONS_PER_ACCOUNT_MAX = 20
+"""Browsers signed in to one account at once; the oldest is signed out by the next."""
 LOGIN_TRIES_PER_HOUR = 10
+"""Passwords tried for one account from one client prefix."""
+LOGIN_TRIES_PER_PREFIX_PER_HOUR = 60
+"""Passwords tried from one client prefix for whatever accounts."""
+LOGIN_TABLE_MAX = 20_000
+"""Entries of the login throttle, about 200 bytes each; the one longest unused makes room."""
+HASHES_AT_ONCE = 2
+"""Password hashes under way: argon2id takes 64 MiB and 140 ms of a core each."""
+HASHES_WAITING_MAX = 32
+"""Password hashes waiting for their turn: about two seconds of waiting."""
+DATABASE_CONNECTIONS = 4
+"""Connections (and threads) a web process has to its database."""
+DATABASE_BUSY_S = 2.0
+"""How long a database locked by somebody else is waited for."""
+WEB_BODY_BYTES_MAX = 64 * 1024
+"""A form or JSON document; the longest description, percent-encoded, is 24 kB."""
+FORM_FIELDS_MAX = 16
+STAGE_ANSWER_S = 5.0
+"""How long web waits for the stage's answer."""
+STAGE_ANSWER_BYTES_MAX = 64 * 1024
+STAGE_CALLS_MAX = 16
+"""Requests web has under way to the stage."""
+CARD_BYTES_MAX = 64 * 1024
+CARDS_READ_S = 1.0
+"""Cards are read again at most this often, however many ask for pages."""
+CARDS_KEPT_MAX = 2_000
+"""Cards web keeps in memory, the last changed ones: about 4 MB."""
+HOME_SPACES_MAX = 200
+"""Spaces on one page."""
+STARTS_AHEAD_DAYS_MAX = 730
+"""How far ahead a Space may be announced: a year and a conference's next edition."""
+WEB_STOP_S = 2.0
+"""Requests under way may finish within this time when web stops."""
 
 # Tokens ------------------------------------------------------------------------------------------
 TOKEN_BYTES_MAX = 1_024
@@ -100,4 +134,7 @@ SERVICE_TOKEN_S = 60
 assert PART_SAMPLES * 5 == SAMPLE_RATE, "five parts make a second"
 assert JOIN_PARTS * PART_SAMPLES >= SAMPLE_RATE * 0.4, "a player starts with 400 ms in hand"
 assert SPEAKER_SILENT_S < SPEAKER_TAKEOVER_S < SPEAKER_LOST_S < ABANDONED_S, "drop, retake, leave"
+assert LOGIN_TRIES_PER_HOUR < LOGIN_TRIES_PER_PREFIX_PER_HOUR, "a prefix holds several people"
+assert WEB_BODY_BYTES_MAX <= BODY_BYTES_MAX, "what an edge passes on, web can refuse by itself"
+assert HOME_SPACES_MAX <= CARDS_KEPT_MAX, "a page is made of cards in memory"
 assert SYNC_INTERVAL_S < 1.0, "durable within a second"

@@ -24,6 +24,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "setup.done": 409,
     "setup.invalid": 403,
     "account.invalid": 422,
+    "account.unknown": 404,
+    "space.not_yours": 403,
     "space.unknown": 404,
     "space.ended": 409,
     "space.not_live": 409,
