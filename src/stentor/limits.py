@@ -48,6 +48,36 @@ STUDIO_FOLLOWERS_MAX = 64
 """Studios that follow one Space's stage at once."""
 SPACES_OPEN_MAX = 256
 """Spaces that are scheduled or live at once on one stage."""
+SEATS_MAX = 1_000
+"""Seats one Space gives in all its life; those that were left or removed are remembered."""
+SCHEDULE_PAST_S = 3600.0
+"""A start may be announced so late: clocks differ, and people are slow."""
+SCHEDULE_AHEAD_S = 2 * 366 * 86_400.0
+UNSTARTED_S = 7 * 86_400.0
+"""A Space that nobody has started so long after its time is ended."""
+SPACES_KEPT_MAX = 100_000
+"""Folders of Spaces a stage looks at when it starts."""
+STREAM_LINES_MAX = 256
+"""Lines of a studio's stream that are kept; a studio further behind is dropped. About 40 s."""
+STREAM_LEVELS_HZ = 5
+SPEAKING_HANG_S = 0.6
+"""Somebody is still speaking for so long after their last loud frame: pauses between words."""
+SPEAKING_INTERVAL_S = 0.25
+"""Least time between two changes of who is speaking: listeners' pages are not to flicker."""
+SPEAKING_GATE_DBFS = -45.0
+"""Louder than this is speech; a quiet room with a good microphone is near -60."""
+RECORDER_PARTS_MAX = 300
+"""Parts that wait for a slow disk: 20 s of three renditions. Then the oldest are given up."""
+RECORDER_EVENTS_MAX = 1_000
+"""Events that wait for a slow disk."""
+RECORDER_RETRY_S = 1.0
+"""Between two tries of a disk that refused."""
+STALL_S = 1.0
+"""A beat that is later than this is not made up for; its frames are written as a gap."""
+STAGE_REQUESTS_MAX = 512
+"""Requests a stage has under way, studios' streams included."""
+REQUEST_BODY_S = 10.0
+"""A request's body must be complete within this time."""
 TITLE_CHARS_MAX = 120
 DESCRIPTION_CHARS_MAX = 2_000
 NAME_CHARS_MAX = 60
