@@ -9,19 +9,19 @@ class _Command(msgspec.Struct, frozen=True, tag_field="command"):
     """The common shape; `command` is the tag."""
 
 
-class OpenDoors(_Command, tag="doors.open"):
+class OpenDoors(_Command, frozen=True, tag="doors.open"):
     """Let listeners in to wait."""
 
 
-class StartSpace(_Command, tag="space.start"):
+class StartSpace(_Command, frozen=True, tag="space.start"):
     """Begin the programme, now."""
 
 
-class EndSpace(_Command, tag="space.end"):
+class EndSpace(_Command, frozen=True, tag="space.end"):
     """End the programme, for good."""
 
 
-class UpdateSpace(_Command, tag="space.update"):
+class UpdateSpace(_Command, frozen=True, tag="space.update"):
     """Change what is announced; a field that is None stays as it is."""
 
     title: str | None = None
@@ -29,44 +29,44 @@ class UpdateSpace(_Command, tag="space.update"):
     starts_at_ms: int | None = None
 
 
-class CreateInvite(_Command, tag="invite.create"):
+class CreateInvite(_Command, frozen=True, tag="invite.create"):
     """Make an invitation for one seat. `role`: `speaker` or `cohost`."""
 
     name: str = ""
     role: str = "speaker"
 
 
-class MuteSpeaker(_Command, tag="speaker.mute"):
+class MuteSpeaker(_Command, frozen=True, tag="speaker.mute"):
     """Mix no audio of this speaker from the next frame on."""
 
     speaker: str
 
 
-class UnmuteSpeaker(_Command, tag="speaker.unmute"):
+class UnmuteSpeaker(_Command, frozen=True, tag="speaker.unmute"):
     """Mix me again; nobody can do this to another."""
 
     speaker: str = ""
 
 
-class RemoveSpeaker(_Command, tag="speaker.remove"):
+class RemoveSpeaker(_Command, frozen=True, tag="speaker.remove"):
     """Put a speaker out, for good."""
 
     speaker: str
 
 
-class LeaveStage(_Command, tag="speaker.leave"):
+class LeaveStage(_Command, frozen=True, tag="speaker.leave"):
     """Give my seat back."""
 
 
-class WithdrawRecording(_Command, tag="recording.withdraw"):
+class WithdrawRecording(_Command, frozen=True, tag="recording.withdraw"):
     """Offer the replay no more; keep the sound."""
 
 
-class RestoreRecording(_Command, tag="recording.restore"):
+class RestoreRecording(_Command, frozen=True, tag="recording.restore"):
     """Offer the replay again."""
 
 
-class DeleteRecording(_Command, tag="recording.delete"):
+class DeleteRecording(_Command, frozen=True, tag="recording.delete"):
     """Erase the sound for good."""
 
 
@@ -85,7 +85,7 @@ Command = (
     | DeleteRecording
 )
 
-_decoder = msgspec.json.Decoder(Command)
+_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
 def decode(body: bytes) -> Command:

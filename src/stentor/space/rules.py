@@ -52,7 +52,7 @@ from stentor.space.events import (
     SpeakerRemoved,
     SpeakerUnmuted,
 )
-from stentor.space.state import KEPT, OPEN, OVER, Seat, SeatRole, State
+from stentor.space.state import KEPT, OPEN, OVER, ROLES, Seat, SeatRole, State
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -361,5 +361,4 @@ def _check_room(state: State, speaker: str) -> None:
 
 
 def _either(roles: frozenset[SeatRole]) -> str:
-    order: tuple[SeatRole, ...] = ("host", "cohost", "speaker")
-    return " or ".join(role for role in order if role in roles)
+    return " or ".join(role for role in ROLES if role in roles)

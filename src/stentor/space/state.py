@@ -37,7 +37,7 @@ from stentor.space.events import (
 SeatRole = Literal["host", "cohost", "speaker"]
 """Who somebody is on a stage; listeners have no seat."""
 
-ROLES: tuple[SeatRole, ...] = ("host", "cohost", "speaker")
+ROLES: Mapping[str, SeatRole] = {"host": "host", "cohost": "cohost", "speaker": "speaker"}
 
 PHASES: Mapping[Phase, frozenset[Phase]] = {
     "scheduled": frozenset({"doors", "live", "ended"}),
@@ -240,7 +240,7 @@ def _fold_phase(state: State, event: DoorsOpened | SpaceStarted | SpaceEnded) ->
 
 def _joined(state: State, event: SpeakerJoined) -> Seat:
     before = state.seats.get(event.speaker)
-    role = next((role for role in ROLES if role == event.role), "speaker")
+    role = ROLES.get(event.role, "speaker")
     if before is None:
         return Seat(event.speaker, event.name, role)
     return replace(before, name=event.name, role=role, present=not before.removed)
