@@ -102,17 +102,65 @@ PROXIED_MAX = 64
 """Requests an edge has under way to web, and as many to the stage."""
 CONNECTIONS_MAX = 18_000
 """Sockets one edge holds: below the common descriptor limit of 20,000."""
-
-# Node --------------------------------------------------------------------------------------------
-DOOR_BACKLOG = 4_096
-"""Connections that wait in the kernel while every edge is busy or being restarted."""
-STOP_DEADLINE_S = 4.5
-"""From SIGTERM to SIGKILL: a clean stop takes less than five seconds."""
-RESTART_WAIT_MIN_S = 0.05
-"""A process that died is started again after this; the wait doubles while it keeps dying."""
-RESTART_WAIT_MAX_S = 5.0
-STEADY_S = 10.0
-"""A process that lived so long is healthy: its next restart is quick again."""
+ACCEPTS_PER_WAKE = 64
+"""Connections an edge takes before it looks after those it has; the rest is left to its siblings."""
+BODY_DEADLINE_S = 10.0
+"""A request's body must be complete within this time after its head."""
+BODIES_MAX = 256
+"""Request bodies an edge gathers at once: 64 MB at their largest."""
+ANSWER_STUCK_S = 10.0
+"""A client that takes nothing of an answer for so long is let go."""
+LINGER_S = 1.0
+"""After a refused request what still arrives is read away for so long, lest a reset eat the answer."""
+LINGER_BYTES_MAX = 64 * 1024
+STREAMS_PROXIED_MAX = 128
+"""Studios' endless answers one edge passes on; counted apart, so that commands always get through."""
+PROXY_ANSWER_S = 30.0
+"""From a request passed on to its answer's head."""
+PROXY_SILENT_S = 30.0
+"""Longest silence within an answer passed on; the studio's stream says something every 5 s."""
+SHUTDOWN_S = 2.0
+"""Requests under way when an edge is told to stop may take so long to finish."""
+SPACES_FOLLOWED_MAX = 512
+"""Spaces whose listeners one edge serves at once: more than one stage holds."""
+SPACE_IDLE_S = 60.0
+"""A Space without listeners is followed for so long, should they come back."""
+RING_START_PARTS = 50
+"""Parts put into a new ring from the log: 10 s, as far back as those reach who lost another edge."""
+RESUME_PARTS_MAX = 3_000
+"""How far behind the tail a listener may resume: 10 minutes; a browser forgets earlier audio."""
+RESUME_BYTES_MAX = 64 * 1024
+"""Bytes read from the log at a time for one listener that is behind the ring."""
+LISTENERS_PER_SLICE = 256
+"""Sends of one part between two looks at who wants to join: about 3 ms."""
+BEHIND_FRAMES_MAX = 32
+"""Frames one listener that is behind is sent in a row before others have their turn."""
+LISTENER_SEND_BUFFER_BYTES = 64 * 1024
+"""Kernel memory for one listener's unacknowledged audio: about 8 s."""
+LISTENER_UNSENT_BYTES = 16 * 1024
+"""Audio waiting in the kernel for one listener (TCP_NOTSENT_LOWAT); the rest waits in the ring."""
+LISTENER_DEAD_MS = 15_000
+"""A peer that acknowledges nothing for so long is gone (TCP_USER_TIMEOUT)."""
+CARDS_KEPT = 2_048
+"""Cards an edge keeps in memory; each is read again when its file changes."""
+CARD_BYTES_MAX = 64 * 1024
+PAGES_KEPT = 256
+"""Rendered Space pages an edge keeps: 10 MB."""
+LIVE_LISTED_MAX = 50
+"""Spaces named by the door's own home page when web is away."""
+STATIC_BYTES_MAX = 8 * 1024 * 1024
+"""All static files together; they are served from memory."""
+SPACES_READ_MAX = 64
+"""Spaces whose replay or playlist one edge has at hand."""
+REPLAY_BLOCK_BYTES = 256 * 1024
+"""Bytes of a replay read and sent at a time."""
+SIDX_RUN_S = 10
+"""Seconds of sound one reference of a replay's index covers: about 50 parts."""
+HLS_SEGMENT_S = 4
+HLS_LIVE_SEGMENTS = 6
+"""Media segments in a live playlist: 24 s, three target durations and as many to spare."""
+HLS_SEGMENTS_KEPT = 128
+"""Media segments an edge keeps in memory: 4 MB."""
 
 # Web ---------------------------------------------------------------------------------------------
 PASSWORD_CHARS_MIN = 10

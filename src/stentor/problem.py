@@ -12,6 +12,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "request.media_type": 415,
     "request.method": 405,
     "request.range": 416,
+    "request.head_too_large": 431,
+    "request.timeout": 408,
     "request.origin": 403,
     "token.missing": 401,
     "token.invalid": 401,
@@ -46,6 +48,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "cursor.malformed": 400,
     "rendition.unknown": 404,
     "page.unknown": 404,
+    "segment.unknown": 404,
 }
 """Status of each code of a `Refused`; a code that is missing here is answered with 400."""
 
