@@ -103,7 +103,7 @@ PROXIED_MAX = 64
 CONNECTIONS_MAX = 18_000
 """Sockets one edge holds: below the common descriptor limit of 20,000."""
 ACCEPTS_PER_WAKE = 64
-"""Connections an edge takes before it looks after those it has; the rest is left to its siblings."""
+"""Connections an edge takes in a row; the rest is left to its siblings."""
 BODY_DEADLINE_S = 10.0
 """A request's body must be complete within this time after its head."""
 BODIES_MAX = 256
@@ -111,10 +111,10 @@ BODIES_MAX = 256
 ANSWER_STUCK_S = 10.0
 """A client that takes nothing of an answer for so long is let go."""
 LINGER_S = 1.0
-"""After a refused request what still arrives is read away for so long, lest a reset eat the answer."""
+"""What still arrives after a refusal is read away for so long, lest a reset eat the answer."""
 LINGER_BYTES_MAX = 64 * 1024
 STREAMS_PROXIED_MAX = 128
-"""Studios' endless answers one edge passes on; counted apart, so that commands always get through."""
+"""Studios' endless answers one edge passes on; counted apart, so that commands get through."""
 PROXY_ANSWER_S = 30.0
 """From a request passed on to its answer's head."""
 PROXY_SILENT_S = 30.0
@@ -126,7 +126,7 @@ SPACES_FOLLOWED_MAX = 512
 SPACE_IDLE_S = 60.0
 """A Space without listeners is followed for so long, should they come back."""
 RING_START_PARTS = 50
-"""Parts put into a new ring from the log: 10 s, as far back as those reach who lost another edge."""
+"""Parts put into a new ring from the log: 10 s, enough for those who lost another edge."""
 RESUME_PARTS_MAX = 3_000
 """How far behind the tail a listener may resume: 10 minutes; a browser forgets earlier audio."""
 RESUME_BYTES_MAX = 64 * 1024
@@ -161,6 +161,17 @@ HLS_LIVE_SEGMENTS = 6
 """Media segments in a live playlist: 24 s, three target durations and as many to spare."""
 HLS_SEGMENTS_KEPT = 128
 """Media segments an edge keeps in memory: 4 MB."""
+
+# Node --------------------------------------------------------------------------------------------
+DOOR_BACKLOG = 4_096
+"""Connections that wait in the kernel while every edge is busy or being restarted."""
+STOP_DEADLINE_S = 4.5
+"""From SIGTERM to SIGKILL: a clean stop takes less than five seconds."""
+RESTART_WAIT_MIN_S = 0.05
+"""A process that died is started again after this; the wait doubles while it keeps dying."""
+RESTART_WAIT_MAX_S = 5.0
+STEADY_S = 10.0
+"""A process that lived so long is healthy: its next restart is quick again."""
 
 # Web ---------------------------------------------------------------------------------------------
 PASSWORD_CHARS_MIN = 10
