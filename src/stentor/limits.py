@@ -14,6 +14,23 @@ PART_SAMPLES = FRAME_SAMPLES * PART_FRAMES
 SPEAKERS_MAX = 13
 """Host, co-hosts and speakers heard at once: what X offers and what one core mixes with ease."""
 
+OPUS_PACKET_BYTES_MAX = 1_500
+"""One Opus packet from a speaker: what fits in a datagram of common networks."""
+OPUS_PACKET_SAMPLES_MAX = 5_760
+"""Longest Opus packet: 120 ms (RFC 6716 section 3.2.5)."""
+JITTER_PACKETS_MAX = 256
+"""Packets waiting to be played for one speaker; five seconds in 20 ms packets."""
+JITTER_DELAY_MIN_S = 0.030
+"""Least time a packet waits: one beat and a little for the beat's own lateness."""
+JITTER_DELAY_START_S = 0.050
+"""Time the first packet waits, before anything is known of its network."""
+JITTER_DELAY_MAX_S = 0.400
+"""Most that is waited for a bad network; beyond it conversation dies, and packets are given up."""
+CONCEAL_S = 0.120
+"""Lost audio is invented for so long, fading; what is longer is silence and counts as missing."""
+DRIFT_PPM_MAX = 500.0
+"""Sound cards are within 300 parts per million; more is a fault of measuring."""
+
 # Log ---------------------------------------------------------------------------------------------
 PAYLOAD_BYTES_MAX = 256 * 1024
 """One record's payload. A part is about 1 kB; an event must stay readable."""
@@ -25,6 +42,12 @@ CHECKPOINT_INTERVAL_S = 10.0
 """Time between two checkpoint records while a Space is live."""
 READ_RECORDS_MAX = 512
 """Records returned by one read, so that a reader far behind cannot take all memory."""
+READ_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes returned by one read, unless its first record alone is more."""
+SCAN_BYTES = 1024 * 1024
+"""Bytes taken from a segment at a time while its records are walked."""
+READER_SEGMENTS_MAX = 4
+"""Segment files one reader holds open."""
 
 # Stage -------------------------------------------------------------------------------------------
 SDP_BYTES_MAX = 16 * 1024
@@ -44,6 +67,35 @@ ABANDONED_S = 600.0
 """A live Space in which nobody is connected to the stage for so long is ended."""
 DOORS_BEFORE_S = 900.0
 """Doors open by themselves so long before the scheduled start."""
+SDP_SECTIONS_MAX = 8
+"""Media sections of an offer: one of audio is used, the others are answered with port 0."""
+ANNOUNCED_ADDRESSES_MAX = 8
+"""Addresses a speaker is told to try: each one more is tried by every browser."""
+DATAGRAM_BYTES_MAX = 1_500
+"""Longest datagram read from a speaker: an Ethernet frame; longer ones are dropped."""
+DATAGRAMS_PER_TURN = 32
+"""Datagrams read from one socket per turn of the loop, so that a flood cannot starve the beat."""
+STUN_BYTES_MAX = 1_024
+"""A browser's check has about 120 bytes."""
+STUN_ATTRIBUTES_MAX = 32
+STUN_ANSWERS_PER_S = 50.0
+"""Authentic checks answered for one speaker; browsers send 20 a second while they connect."""
+ICE_ADDRESSES_MAX = 16
+"""Addresses of one speaker that have passed an authentic check and are remembered."""
+PEER_SETTLED_S = 3.0
+"""So long one of several checked addresses must be the selected one before the socket is locked."""
+PEER_SILENT_S = 1.5
+"""A locked peer silent for so long may have changed its address: the socket is unlocked again."""
+DTLS_DATAGRAMS_MAX = 400
+"""DTLS datagrams taken from one speaker, ever: a handshake has about 10, its repetitions fewer."""
+DTLS_DATAGRAM_BYTES = 1_200
+"""Longest DTLS datagram sent: passes every path browsers use."""
+SRTP_WINDOW_PACKETS = 1_024
+"""Replay window: 20 s of packets (RFC 3711 section 3.3.2 asks for at least 64)."""
+SPEAKER_PACKETS_PER_S = 200.0
+"""A speaker's packets passed on: four times what 20 ms packets need."""
+RTCP_INTERVAL_S = 2.5
+"""Time between two reports to a speaker (RFC 3550 section 6.2 asks for at most one in 5 s each)."""
 STUDIO_FOLLOWERS_MAX = 64
 """Studios that follow one Space's stage at once."""
 SPACES_OPEN_MAX = 256
@@ -222,8 +274,13 @@ SERVICE_TOKEN_S = 60
 
 assert PART_SAMPLES * 5 == SAMPLE_RATE, "five parts make a second"
 assert JOIN_PARTS * PART_SAMPLES >= SAMPLE_RATE * 0.4, "a player starts with 400 ms in hand"
+assert JITTER_DELAY_MIN_S < JITTER_DELAY_START_S < JITTER_DELAY_MAX_S, "room to adapt"
+assert JITTER_DELAY_MAX_S < SPEAKER_SILENT_S, "who is only late is not dropped"
 assert SPEAKER_SILENT_S < SPEAKER_TAKEOVER_S < SPEAKER_LOST_S < ABANDONED_S, "drop, retake, leave"
 assert LOGIN_TRIES_PER_HOUR < LOGIN_TRIES_PER_PREFIX_PER_HOUR, "a prefix holds several people"
 assert WEB_BODY_BYTES_MAX <= BODY_BYTES_MAX, "what an edge passes on, web can refuse by itself"
 assert HOME_SPACES_MAX <= CARDS_KEPT_MAX, "a page is made of cards in memory"
+assert PEER_SILENT_S < PEER_SETTLED_S < PUBLISH_TIMEOUT_S, "unlock fast, lock with care"
+assert SCAN_BYTES > PAYLOAD_BYTES_MAX + 128, "a scan holds any one record"
+assert READ_BYTES_MAX > PAYLOAD_BYTES_MAX + 128, "a read holds any one record"
 assert SYNC_INTERVAL_S < 1.0, "durable within a second"
