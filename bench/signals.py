@@ -1,7 +1,7 @@
 """Test signals with marks, and finding the marks again: chirps and matched filters.
 
-A voice for measurement is a chirp every two seconds, in a band of its own, over a faint steady tone:
-the chirp says when, the tone shows every hole.
+A voice for measurement is a chirp every two seconds, in a band of its own, over a faint steady
+tone: the chirp says when, the tone shows every hole.
 """
 
 import wave
