@@ -1,0 +1,140 @@
+"""The studios' stream: one ring of JSON lines a Space, and a cursor for each studio that follows.
+
+Nothing is queued for anybody: a studio that reads slowly is further back in the ring, and when it
+has fallen out of it, it is dropped.
+"""
+
+import asyncio
+import collections
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import msgspec
+
+from stentor.errors import Refused
+from stentor.limits import HEARTBEAT_S, STREAM_LINES_MAX, STUDIO_FOLLOWERS_MAX
+
+_STILL = b'{"type":"still"}\n'
+_STATE: Final = None
+"""Stands in the ring for "the state has changed": each follower is told the newest, in its form."""
+
+
+class Stream:
+    """The lines of one Space and those who follow them."""
+
+    def __init__(self) -> None:
+        self._lines: collections.deque[bytes | None] = collections.deque(maxlen=STREAM_LINES_MAX)
+        self._tail = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+        self._following: collections.Counter[str] = collections.Counter()
+        self.dropped = 0
+
+    def say(self, line: bytes) -> None:
+        """Put one line of JSON (without its end) before everybody."""
+        self._append(line + b"\n")
+
+    def state_changed(self) -> None:
+        """Have everybody told the state."""
+        self._append(_STATE)
+
+    def close(self) -> None:
+        """Let followers read to the end and then go."""
+        self._closed = True
+        self._wake()
+
+    def is_followed_by(self, speaker: str) -> bool:
+        """Whether a studio of this seat follows now."""
+        return self._following[speaker] > 0
+
+    @property
+    def followers(self) -> int:
+        """Studios that follow now."""
+        return self._following.total()
+
+    def follow(self, speaker: str, state: Callable[[], bytes]) -> AsyncIterator[bytes]:
+        """The lines from now on, as they come; the state first.
+
+        Args:
+            speaker: the seat that follows.
+            state: makes the state's line (without its end) in this follower's form.
+
+        Raises:
+            Refused: `stage.full` when too many follow.
+        """
+        if self.followers >= STUDIO_FOLLOWERS_MAX:
+            raise Refused("stage.full", "Too many studios follow this Space; close some of them.")
+        return self._follow(speaker, state)
+
+    async def _follow(self, speaker: str, state: Callable[[], bytes]) -> AsyncIterator[bytes]:
+        self._following[speaker] += 1
+        try:
+            at = self._tail
+            yield state() + b"\n"
+            while True:
+                oldest = self._tail - len(self._lines)
+                if at < oldest:
+                    self.dropped += 1
+                    return
+                if at < self._tail:
+                    lines = [self._lines[number - oldest] for number in range(at, self._tail)]
+                    at = self._tail
+                    yield b"".join(_rendered(lines, state))
+                elif self._closed:
+                    return
+                elif not await self._wait():
+                    yield _STILL
+        finally:
+            self._following[speaker] -= 1
+            if not self._following[speaker]:
+                del self._following[speaker]
+
+    async def _wait(self) -> bool:
+        changed = self._changed
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                await changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _append(self, line: bytes | None) -> None:
+        self._lines.append(line)
+        self._tail += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _rendered(lines: list[bytes | None], state: Callable[[], bytes]) -> list[bytes]:
+    """The lines as bytes; of several states in a row of lines only the last is worth telling."""
+    out: list[bytes] = []
+    told = False
+    for line in reversed(lines):
+        if line is not _STATE:
+            out.append(line)
+        elif not told:
+            told = True
+            out.append(state() + b"\n")
+    out.reverse()
+    return out
+
+
+def levels_line(
+    media_time: int,
+    levels: dict[str, float],
+    delay_ms: dict[str, float],
+    loss: dict[str, float],
+) -> bytes:
+    """The line with how loud, how late and how lossy each microphone is."""
+    return msgspec.json.encode(
+        {
+            "type": "levels",
+            "media_time": media_time,
+            "levels": levels,
+            "delay_ms": delay_ms,
+            "loss": loss,
+        }
+    )
