@@ -94,6 +94,8 @@ SRTP_WINDOW_PACKETS = 1_024
 """Replay window: 20 s of packets (RFC 3711 section 3.3.2 asks for at least 64)."""
 SPEAKER_PACKETS_PER_S = 200.0
 """A speaker's packets passed on: four times what 20 ms packets need."""
+SPEAKER_BITRATE = 40_000
+"""Bits a second a speaker is asked to send: Opus speech at full band with room for FEC."""
 RTCP_INTERVAL_S = 2.5
 """Time between two reports to a speaker (RFC 3550 section 6.2 asks for at most one in 5 s each)."""
 STUDIO_FOLLOWERS_MAX = 64
