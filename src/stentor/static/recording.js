@@ -1,0 +1,92 @@
+/** The controls of a recording on the Space page: seek, speed, download, who was speaking. */
+
+import { ReplayPlayer } from "./replay.js";
+import { clockTime, spokenTime } from "./time.js";
+
+const $ = (/** @type {string} */ id) => document.getElementById(id);
+const STEPS_S = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -60,
+  PageUp: 60 };
+
+/**
+ * @param {HTMLAudioElement} audio @param {any} card the Space's card
+ * @param {(change: {speaking?: string[], phase?: string}) => void} tell called at every change
+ * @returns {ReplayPlayer}
+ */
+export function openRecording(audio, card, tell) {
+  const player = new ReplayPlayer(audio, card.space, (card.duration_samples ?? 0) / 48_000);
+  const key = `stentor.position.${card.space}`;
+  let timeline = null;
+  let speaking = "";
+
+  const position = () => {
+    const { atS, durationS } = player;
+    $("seek").max = String(durationS);
+    $("seek").value = String(atS);
+    $("seek").setAttribute("aria-valuetext", `${spokenTime(atS)} of ${spokenTime(durationS)}`);
+    $("at").textContent = clockTime(atS);
+    $("length").textContent = clockTime(durationS);
+    if (atS > 5) localStorage.setItem(key, atS > durationS - 10 ? "0" : atS.toFixed(1));
+    const speakers = speakersAt(timeline ?? [], atS * 48_000);
+    if (speakers.join() !== speaking) {
+      speaking = speakers.join();
+      tell({ speaking: speakers });
+    }
+  };
+  const nudge = (seconds) => player.seek(player.atS + seconds);
+
+  player.addEventListener("time", position);
+  player.addEventListener("state", async () => {
+    tell({});
+    if (player.state !== "playing" || timeline) return;
+    timeline = [];
+    timeline = await readTimeline(card.space);
+  });
+  player.addEventListener("gone", ({ detail }) =>
+    tell({ phase: detail === "recording.deleted" ? "deleted" : "withdrawn" }));
+  $("seek").addEventListener("input", () => player.seek(Number($("seek").value)));
+  $("seek").addEventListener("keydown", (press) => {
+    const step = STEPS_S[press.key]; // Home and End are the slider's own
+    if (!step) return;
+    press.preventDefault();
+    nudge(step);
+  });
+  $("back").addEventListener("click", () => nudge(-15));
+  $("on").addEventListener("click", () => nudge(30));
+  $("speed").addEventListener("change", () => (player.rate = Number($("speed").value)));
+  $("download").href = `/s/${card.space}/replay/aac.mp4`;
+  $("download").download = `${card.title}.m4a`;
+  const session = navigator.mediaSession;
+  session?.setActionHandler("seekbackward", ({ seekOffset }) => nudge(-(seekOffset ?? 15)));
+  session?.setActionHandler("seekforward", ({ seekOffset }) => nudge(seekOffset ?? 30));
+  session?.setActionHandler("seekto", ({ seekTime }) => player.seek(seekTime ?? 0));
+
+  const remembered = Number(localStorage.getItem(key)) || 0;
+  if (remembered && remembered < player.durationS) player.seek(remembered);
+  position();
+  return player;
+}
+
+/** Who was heard at a media time in samples. */
+function speakersAt(timeline, sample) {
+  let low = 0;
+  let high = timeline.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (timeline[middle].sample <= sample) low = middle + 1;
+    else high = middle;
+  }
+  return low ? timeline[low - 1].speakers : [];
+}
+
+async function readTimeline(space) {
+  try {
+    const answer = await fetch(`/s/${space}/replay/events.json`);
+    if (!answer.ok) return [];
+    const told = await answer.json();
+    return (told.events ?? told)
+      .map((entry) => ({ ...(entry.event ?? entry), sample: entry.media_time }))
+      .filter(({ type }) => type === "speaking");
+  } catch {
+    return []; // the recording plays without knowing who speaks
+  }
+}
