@@ -1,5 +1,7 @@
 """The chain: that each header follows from the one before it. Pure."""
 
+import hashlib
+
 from stentor.errors import Corrupt
 from stentor.limits import PAYLOAD_BYTES_MAX
 from stentor.log.segment import SegmentHeader
@@ -47,8 +49,8 @@ class Chain:
             raise Corrupt("log.chain", "The segment does not continue the records before it.")
         self.epoch = segment.epoch
 
-    def follow(self, data: bytes) -> Header:
-        """Take the next record's 128 header bytes.
+    def check(self, data: bytes) -> Header:
+        """Read the next record's 128 header bytes; `advance` takes them.
 
         Raises:
             Corrupt: `record.header` when they are damaged, `log.chain` when they do not follow.
@@ -69,6 +71,14 @@ class Chain:
                 "log.chain",
                 "The record does not continue the one before it: one of the two was changed.",
             )
-        self.head = header.hash()
-        self.offset += 1
         return header
+
+    def advance(self, data: bytes) -> None:
+        """Take the header bytes that were checked."""
+        self.head = hashlib.sha256(data).digest()
+        self.offset += 1
+
+    def back(self, offset: int, head: bytes | None) -> None:
+        """Stand where record `offset` is due, after the header with this hash; None: at first."""
+        self.offset = offset
+        self.head = genesis(self.space) if head is None else head

@@ -142,7 +142,7 @@ def walk(descriptor: int, position: int) -> Iterator[tuple[int, bytes, bytes]]:
     buffer, at = b"", 0
     while True:
         if len(buffer) - at < HEADER_BYTES:
-            buffer, at = os.pread(descriptor, SCAN_BYTES, position), 0
+            buffer, at = _fill(descriptor, position), 0
             if not buffer:
                 return
         raw = buffer[at : at + HEADER_BYTES]
@@ -153,7 +153,7 @@ def walk(descriptor: int, position: int) -> Iterator[tuple[int, bytes, bytes]]:
         payload_bytes = min(payload_bytes, PAYLOAD_BYTES_MAX)
         end = at + HEADER_BYTES + payload_bytes
         if len(buffer) < end:
-            buffer, at = os.pread(descriptor, SCAN_BYTES, position), 0
+            buffer, at = _fill(descriptor, position), 0
             raw, end = buffer[:HEADER_BYTES], HEADER_BYTES + payload_bytes
         payload = buffer[at + HEADER_BYTES : end]
         yield position, raw, payload
@@ -161,3 +161,9 @@ def walk(descriptor: int, position: int) -> Iterator[tuple[int, bytes, bytes]]:
             return
         at = end
         position += HEADER_BYTES + payload_bytes
+
+
+def _fill(descriptor: int, position: int) -> bytes:
+    """What is there, up to SCAN_BYTES; a follower mostly finds 1 kB, and need not allocate more."""
+    there = os.fstat(descriptor).st_size - position
+    return os.pread(descriptor, min(there, SCAN_BYTES), position) if there > 0 else b""

@@ -4,8 +4,8 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from stentor.log.segment import SegmentName
-from stentor.record import Cursor, Header, Kind, Rendition
+from stentor.log.segment import SEGMENT_HEADER_BYTES, SegmentName
+from stentor.record import HEADER_BYTES, Cursor, Header, Kind, Rendition
 
 
 class PartIndex:
@@ -73,25 +73,31 @@ class Index:
 
     Attributes:
         segments: the segments in order.
-        positions: byte position of each record in its segment, by offset.
-        parts: the columns of each rendition that has parts.
+        end: byte position after the last record, in the last segment.
+        parts: the columns of each rendition.
     """
 
-    __slots__ = ("_others", "parts", "positions", "segments")
+    __slots__ = ("_ends", "_others", "_positions", "end", "parts", "segments")
 
     def __init__(self) -> None:
         self.segments: list[SegmentName] = []
-        self.positions = array("q")
+        self.end = 0
         self.parts = {rendition: PartIndex() for rendition in Rendition}
+        self._ends: list[int] = []
+        self._positions = array("q")
         self._others: dict[tuple[Kind, Rendition], array[int]] = {}
 
-    def begin(self, segment: SegmentName) -> None:
-        """The records that follow stand in this segment."""
+    def begin(self, segment: SegmentName, position: int) -> None:
+        """The records that follow stand in this segment, from a byte position on."""
+        if self.segments:
+            self._ends.append(self.end)
         self.segments.append(segment)
+        self.end = position
 
     def add(self, header: Header, position: int) -> None:
-        """Take the next record."""
-        self.positions.append(position)
+        """Take the next record, which begins at a byte position."""
+        self._positions.append(position)
+        self.end = position + HEADER_BYTES + header.payload_bytes
         if header.kind is Kind.PART:
             self.parts[header.rendition].add(header)
         else:
@@ -100,22 +106,50 @@ class Index:
             )
 
     def cut(self, offset: int) -> None:
-        """Forget the records from `offset` on."""
-        del self.positions[offset:]
+        """Forget the records from `offset` on, but not the segments they stood in."""
+        for number, segment in enumerate(self.segments):
+            if segment.base >= offset:
+                self._shorten(number, SEGMENT_HEADER_BYTES)
+            elif offset < self._stop(number):
+                self._shorten(number, self._positions[offset])
+        del self._positions[offset:]
         for parts in self.parts.values():
             parts.cut(offset)
         for offsets in self._others.values():
             del offsets[bisect_right(offsets, offset - 1) :]
 
-    def segment_of(self, offset: int) -> SegmentName:
-        """The segment in which a record stands."""
-        return self.segments[bisect_right(self.segments, offset, key=lambda name: name.base) - 1]
+    def run(self, offset: int, records_max: int) -> tuple[SegmentName, list[int]]:
+        """Where some records from `offset` on stand in one segment: the bounds between them.
+
+        Record `offset + i` has the bytes from bounds[i] to bounds[i + 1].
+        """
+        number = bisect_right(self.segments, offset, key=lambda name: name.base) - 1
+        stop = min(offset + records_max, self._stop(number))
+        bounds = self._positions[offset:stop].tolist()
+        bounds.append(self._positions[stop] if stop < self._stop(number) else self._end(number))
+        return self.segments[number], bounds
 
     def offsets(self, kind: Kind, rendition: Rendition = Rendition.NONE) -> Sequence[int]:
         """The offsets of all records of one kind and rendition."""
         if kind is Kind.PART:
             return self.parts[rendition].offset
         return self._others.get((kind, rendition), array("q"))
+
+    def _stop(self, number: int) -> int:
+        """The offset after a segment's last record."""
+        following = number + 1
+        if following < len(self.segments):
+            return self.segments[following].base
+        return len(self._positions)
+
+    def _end(self, number: int) -> int:
+        return self._ends[number] if number < len(self._ends) else self.end
+
+    def _shorten(self, number: int, end: int) -> None:
+        if number < len(self._ends):
+            self._ends[number] = end
+        else:
+            self.end = end
 
 
 def resolve(cursor: Cursor, segments: Sequence[SegmentName], tail: int) -> int:

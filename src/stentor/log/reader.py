@@ -1,6 +1,7 @@
 """Reading a log while another process writes it: catch up, then follow."""
 
 import os
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,6 @@ class Reader:
         self._chain = Chain(space)
         self._index = Index()
         self._open: OrderedDict[SegmentName, int] = OrderedDict()
-        self._position = 0
 
     def __enter__(self) -> Self:
         return self
@@ -97,22 +97,21 @@ class Reader:
         return resolve(cursor, self._index.segments, self._chain.offset)
 
     def read(self, offset: int, records_max: int = READ_RECORDS_MAX) -> list[Record]:
-        """The records from `offset` on, bounded in number and in bytes; empty at the tail.
+        """Records from `offset` on, bounded in number and in bytes; empty only at the tail.
 
         Raises:
             Corrupt: `record.payload` when one is not what was written (it may have been erased).
         """
         if offset < 0:
             raise ValueError("offsets begin at 0")
+        stop = min(self._chain.offset, offset + records_max)
         records: list[Record] = []
         bytes_left = READ_BYTES_MAX
-        while offset < self._chain.offset and len(records) < records_max and bytes_left > 0:
-            taken = self._run(offset, records_max - len(records), bytes_left)
+        while offset < stop and bytes_left > 0:
+            taken = self._run(offset, stop - offset, bytes_left)
             records.extend(taken)
             offset += len(taken)
-            bytes_left -= sum(HEADER_BYTES + len(record.payload) for record in taken)
-            if bytes_left < READ_BYTES_MAX // 2:
-                break
+            bytes_left -= sum(HEADER_BYTES + record.header.payload_bytes for record in taken)
         return records
 
     def record(self, offset: int) -> Record:
@@ -134,7 +133,8 @@ class Reader:
         """
         if not 0 <= offset < self._chain.offset:
             raise IndexError(f"the log has no record {offset}")
-        return decode_header(self._bytes(offset, HEADER_BYTES))
+        name, bounds = self._index.run(offset, 1)
+        return decode_header(os.pread(self._descriptor(name), HEADER_BYTES, bounds[0]))
 
     def headers(
         self, start: int = 0, stop: int | None = None, kind: Kind | None = None
@@ -169,23 +169,21 @@ class Reader:
             return
         descriptor = self._descriptor(self._index.segments[-1])
         size = os.fstat(descriptor).st_size
-        if size <= self._position:
+        if size <= self._index.end:
             return
-        for position, raw, payload in walk(descriptor, self._position):
+        for position, raw, payload in walk(descriptor, self._index.end):
             if len(raw) < HEADER_BYTES:
                 return
-            mark = self._chain.epoch, self._chain.offset, self._chain.head
             try:
-                header = self._chain.follow(raw)
+                header = self._chain.check(raw)
             except Corrupt:
                 return
             end = position + HEADER_BYTES + header.payload_bytes
             # Bytes that follow say that a record was written to its end; the last is checked.
             if end > size or (end == size and not payload_is_whole(header, payload)):
-                self._chain.epoch, self._chain.offset, self._chain.head = mark
                 return
+            self._chain.advance(raw)
             self._index.add(header, position)
-            self._position = end
             if limit is not None and self._chain.offset >= limit:
                 return
 
@@ -208,45 +206,30 @@ class Reader:
         A writer that could not trust its disk copies what was not yet safe into a new segment, or
         gives it up; either way the new segment begins before our tail.
         """
-        cut = 0 < segment.base < self._chain.offset
+        cut = segment.base < self._chain.offset
         if cut:
-            head = self.header(segment.base - 1).hash()
+            before = self.header(segment.base - 1).hash() if segment.base else None
             self._index.cut(segment.base)
-            self._chain.offset, self._chain.head = segment.base, head
+            self._chain.back(segment.base, before)
         self._chain.begin(segment)
-        self._index.begin(segment.name)
-        self._position = SEGMENT_HEADER_BYTES
+        self._index.begin(segment.name, SEGMENT_HEADER_BYTES)
         return cut
 
     def _run(self, offset: int, records_max: int, bytes_max: int) -> list[Record]:
-        """Some whole records from `offset` on out of one segment: at least one."""
-        name = self._index.segment_of(offset)
-        positions = self._index.positions
-        begin = positions[offset]
-        data = os.pread(self._descriptor(name), max(bytes_max, READ_BYTES_MAX // 4), begin)
-        records: list[Record] = []
-        at = 0
-        while len(records) < records_max and offset < len(positions):
-            if self._index.segment_of(offset) != name:
-                break
-            if len(data) < at + HEADER_BYTES:
-                break
+        """Some records from `offset` on out of one segment: at least one."""
+        name, bounds = self._index.run(offset, records_max)
+        begin = bounds[0]
+        count = max(1, bisect_right(bounds, begin + bytes_max) - 1)
+        data = os.pread(self._descriptor(name), bounds[count] - begin, begin)
+        records = []
+        for number in range(count):
+            at, end = bounds[number] - begin, bounds[number + 1] - begin
             header = decode_header(data[at : at + HEADER_BYTES])
-            end = at + HEADER_BYTES + header.payload_bytes
-            if len(data) < end:
-                break
             payload = data[at + HEADER_BYTES : end]
-            if not payload_is_whole(header, payload):
-                raise _damaged(offset)
+            if header.offset != offset + number or not payload_is_whole(header, payload):
+                raise _damaged(offset + number)
             records.append(Record(header, payload))
-            offset, at = offset + 1, end
-        if not records:
-            raise _damaged(offset)
         return records
-
-    def _bytes(self, offset: int, count: int) -> bytes:
-        name = self._index.segment_of(offset)
-        return os.pread(self._descriptor(name), count, self._index.positions[offset])
 
     def _descriptor(self, name: SegmentName) -> int:
         """A segment's file, from the few that are kept open."""

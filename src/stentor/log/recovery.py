@@ -139,19 +139,18 @@ def _whole_records(descriptor: int, path: Path, found: Found, limit: int | None)
         if chain.offset == limit:
             break
         safe = chain.offset < found.safe
-        mark = chain.offset, chain.head
         try:
             if len(raw) < HEADER_BYTES:
                 break
-            header = chain.follow(raw)
+            header = chain.check(raw)
         except Corrupt as wrong:
             if safe:
                 raise _unfit(path, chain.offset, wrong.sentence) from wrong
             break
         short = len(payload) < header.payload_bytes
         if short or (not safe and not payload_is_whole(header, payload)):
-            chain.offset, chain.head = mark
             break
+        chain.advance(raw)
         found.add(header)
         position = at + HEADER_BYTES + header.payload_bytes
     if chain.offset < min(found.safe, chain.offset if limit is None else limit):
