@@ -41,9 +41,6 @@ class Network:
         self.is_cut = False
         self.carried = 0
         self.lost = 0
-        self.kept: list[bytes] = []
-        """Datagrams carried to the stage while `keep` was on, for replaying them."""
-        self.keep = False
         self._chance = random.Random(seed)  # noqa: S311 - a game of dice
         self._speaker: Address | None = None
         self._stage: Address | None = None
@@ -93,8 +90,6 @@ class Network:
         if outwards:
             self._speaker = source
             to, side = self._stage, self._back
-            if self.keep:
-                self.kept.append(data)
         elif source == self._stage:
             to, side = self._speaker, self._front
         else:
