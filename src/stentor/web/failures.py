@@ -45,8 +45,8 @@ def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes] 
         error.status_code, ("request.malformed", "This request makes no sense to Stentor.")
     )
     made = answer(request, Refused(code, sentence))
-    if "Allow" in (error.headers or {}):
-        made.headers["Allow"] = (error.headers or {})["Allow"]
+    if "allow" in (error.headers or {}):
+        made.headers["Allow"] = (error.headers or {})["allow"]
     return made
 
 
