@@ -105,9 +105,7 @@ class Decoder:
         self._pcm = np.zeros(OPUS_PACKET_SAMPLES_MAX, np.float32)
         self._address = self._pcm.ctypes.data
 
-    def decode(
-        self, packet: bytes | None, samples: int = FRAME_SAMPLES, *, fec: bool = False
-    ) -> Pcm:
+    def decode(self, packet: bytes | None, samples: int = FRAME_SAMPLES, fec: bool = False) -> Pcm:
         """The samples of a packet, or samples that stand in for one that was lost.
 
         Args:
@@ -150,7 +148,6 @@ class Encoder:
         bitrate: int,
         frame_samples: int = FRAME_SAMPLES,
         complexity: int = 5,
-        *,
         fec: bool = False,
         packet_loss_percent: int = 0,
         application: Literal["voip", "audio"] = "voip",
