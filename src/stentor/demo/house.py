@@ -102,7 +102,7 @@ class House:
         flags = ["--data", str(self.data), "--listen", self.listen, "--udp-ports", self.udp_ports]
         flags += ["--edges", str(self.edges)]
         with self.telemetry.open("a") as diagnostics:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "stentor", "serve", *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -114,7 +114,9 @@ class House:
         while not self._announced.wait(0.05):
             gone = self._process.poll() is not None
             if gone or self.clock.now() - begun > START_S_MAX:
-                raise Unavailable("demo.failed", f"stentor serve did not start.\n{self.complaints()}")
+                raise Unavailable(
+                    "demo.failed", f"stentor serve did not start.\n{self.complaints()}"
+                )
         return self.clock.now() - begun
 
     def _listen_to(self, process: "subprocess.Popen[str]") -> None:
@@ -137,7 +139,7 @@ class House:
         return node.lock_holder(self.paths.run / f"{name}.lock")
 
     def kill(self, name: str) -> int:
-        """kill -9; the id it had.
+        """End a process as the kernel does when memory is short (kill -9); the id it had.
 
         Raises:
             Unavailable: `demo.failed` when there is no such process.

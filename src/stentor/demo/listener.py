@@ -126,7 +126,9 @@ class Listener:
             elif kind == b"mdat":
                 self._part(now, self.ledger.enter(self._moof, self._moof + box))
             elif kind == b"skip" and box[8:12] == CURSOR_TAG:
-                self._move(Cursor(int.from_bytes(box[12:16], "big"), int.from_bytes(box[16:24], "big")))
+                self._move(
+                    Cursor(int.from_bytes(box[12:16], "big"), int.from_bytes(box[16:24], "big"))
+                )
             elif kind == b"moov":
                 self.ledger.inits.add(hashlib.sha256(box).digest())
             elif kind == b"emsg":

@@ -19,7 +19,7 @@ from stentor.record import RENDITION_NAMES
 RECEIVE_BYTES = 256 * 1024
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
-"""A listener whose connection breaks asks again after up to 0.1 s, then waits up to twice as long."""
+"""A listener whose connection breaks asks again after up to 0.1 s, then up to twice as long."""
 CONNECT_TIMEOUT_S = 3.0
 LOOK_EVERY_S = 0.010
 SHARES = (("opus", 0.8), ("opus-low", 0.1), ("aac", 0.1))
@@ -49,7 +49,9 @@ class Room:
     clock: Clock
     chance: random.Random
     seats: list[Seat] = field(default_factory=list)
-    ledgers: dict[str, Ledger] = field(default_factory=lambda: {n: Ledger() for n in RENDITION_NAMES})
+    ledgers: dict[str, Ledger] = field(
+        default_factory=lambda: {n: Ledger() for n in RENDITION_NAMES}
+    )
     poll: select.epoll = field(default_factory=select.epoll)
     by_descriptor: dict[int, Seat] = field(default_factory=dict)
     look_at: float = 0.0

@@ -54,7 +54,8 @@ def chirp(mark: Mark) -> Pcm:
     """One chirp, peak 1, with soft edges."""
     t = np.arange(CHIRP_SAMPLES) / SAMPLE_RATE
     sweep = mark.low * t + (mark.high - mark.low) * t * t / (2 * t[-1])
-    return (np.sin(2 * np.pi * sweep) * np.hanning(CHIRP_SAMPLES)).astype(np.float32)
+    one: Pcm = (np.sin(2 * np.pi * sweep) * np.hanning(CHIRP_SAMPLES)).astype(np.float32)
+    return one
 
 
 def stamp(pcm: Pcm, mark: Mark, phase_samples: int) -> Pcm:

@@ -1,8 +1,8 @@
 """Human speech for the drills: two voices who take turns, with marks by which losses are counted.
 
 Recorded prompts are preferred (Debian's asterisk-core-sounds-en-wav); without them a speech
-synthesizer speaks (espeakng-loader). Both are brought to 48 kHz and kept below 4 kHz, where telephone
-speech ends, so that marks have a band of their own.
+synthesizer speaks (espeakng-loader). Both are brought to 48 kHz and kept below 4 kHz, where
+telephone speech ends, so that marks have a band of their own.
 """
 
 import ctypes
@@ -55,8 +55,8 @@ PAUSE_S = 0.4
 _WORDS = (
     "Good evening and welcome to this Space. Tonight we speak about the history of the voice that "
     "carried across the plain before there was any wire. A herald had to be heard by a whole army, "
-    "and the strongest of them all was as loud as fifty men together. We will take questions later.",
-    "Thank you for having me. I would like to begin with a simple observation about crowds. When ten "
+    "and the strongest of them all was as loud as fifty men together. Questions come later.",
+    "Thank you for having me. I would like to begin with an observation about crowds. When ten "
     "people listen the speaker adapts to them, and when ten thousand listen they adapt to the "
     "speaker. That changes what can be said, and how slowly it has to be said to be understood.",
 )
@@ -135,9 +135,13 @@ def _turns(pcm: Pcm, number: int, seconds: float) -> Pcm:
 
 def _read(path: Path) -> tuple[Pcm, int]:
     with av.open(str(path)) as container:
-        frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
+        frames = [_samples(frame) for frame in container.decode(audio=0)]
         rate = int(container.streams.audio[0].rate)
-    return (np.concatenate(frames) / 32_768).astype(np.float32), rate
+    return np.concatenate(frames) / np.float32(32_768), rate
+
+
+def _samples(frame: av.AudioFrame) -> Pcm:
+    return frame.to_ndarray().reshape(-1).astype(np.float32)
 
 
 def _resampled(pcm: Pcm, rate: int, pitch: float) -> Pcm:
@@ -152,7 +156,7 @@ def _convert(pcm: Pcm, rate: int, to: int) -> Pcm:
     frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="flt", layout="mono")
     frame.sample_rate = rate
     out = [*resampler.resample(frame), *resampler.resample(None)]
-    return np.concatenate([one.to_ndarray().reshape(-1) for one in out]).astype(np.float32)
+    return np.concatenate([_samples(one) for one in out])
 
 
 def _trimmed(pcm: Pcm) -> Pcm:
@@ -187,13 +191,14 @@ def _synthesized(text: str) -> tuple[Pcm, int]:
         raise Unavailable("demo.no_voice", "The speech synthesizer does not start.")
     heard: list[bytes] = []
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     def hear(samples: int | None, count: int, _events: int | None) -> int:
         if samples and count > 0:
             heard.append(ctypes.string_at(samples, count * 2))
         return 0
 
-    library.espeak_SetSynthCallback(hear)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+    callback = kind(hear)  # held until the end: the library keeps only its address
+    library.espeak_SetSynthCallback(callback)
     library.espeak_SetVoiceByName(b"en-us")
     spoken = text.encode()
     library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 1, 0, utf8, None, None)
