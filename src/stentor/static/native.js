@@ -39,7 +39,7 @@ export class NativePlayer extends EventTarget {
   }
 
   pause() {
-    if (this.state === "idle" || this.state === "paused") return;
+    if (["idle", "paused", "ended"].includes(this.state)) return;
     clearTimeout(this.#again);
     this.#set("paused");
     this.#audio.pause();
@@ -47,9 +47,14 @@ export class NativePlayer extends EventTarget {
 
   choose() {}
 
+  retire() {
+    this.pause();
+    this.#set("ended");
+  }
+
   /** There is no playlist before the start, nor when the edge was away for a moment. */
   #retry() {
-    if (this.state === "idle" || this.state === "paused") return;
+    if (["idle", "paused", "ended"].includes(this.state)) return;
     this.#set(this.parts ? "reconnecting" : "waiting");
     const waitMs = Math.min(5_000, 500 * 2 ** this.#failures++) * (0.5 + Math.random());
     clearTimeout(this.#again);

@@ -272,12 +272,23 @@ export class LivePlayer extends EventTarget {
 
   #end() {
     this.#over = true;
-    const finish = () => {
-      this.#run++;
-      this.#set("ended");
-      this.#tell("ended");
-    };
-    setTimeout(finish, Math.min(3, this.#audio.paused ? 0 : this.bufferedS) * 1000);
+    const leftS = this.#audio.paused ? 0 : Math.min(3, this.bufferedS);
+    setTimeout(() => this.retire(), leftS * 1000);
+  }
+
+  /** Lets go of the <audio>: the Space is over, and the recording will want it. */
+  retire() {
+    this.#over = true;
+    this.#run++;
+    this.#fetching?.abort();
+    if (this.#source) {
+      this.#audio.pause();
+      this.#audio.removeAttribute("src");
+      this.#audio.load();
+      this.#source = this.#buffer = null;
+    }
+    this.#set("ended");
+    this.#tell("ended");
   }
 
   /** The browser gave the sound up (a decoder or device fault): begin anew, a few times. */

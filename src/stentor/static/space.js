@@ -142,7 +142,8 @@ live.addEventListener("state", () => {
 live.addEventListener("skipped", ({ detail }) => {
   $("state").textContent = `We left out ${Math.round(detail)} seconds to be live again.`;
 });
-live.addEventListener("ended", () => take({ ...card, phase: card.phase === "live" ? "ended" : card.phase }));
+live.addEventListener("ended", () =>
+  take({ ...card, phase: card.phase === "live" ? "ended" : card.phase }));
 const stallsAtS = [];
 live.addEventListener("stall", () => {
   stallsAtS.push(performance.now() / 1000);
@@ -155,6 +156,7 @@ live.addEventListener("stall", () => {
 async function openReplay() {
   if (opening || inside()) return;
   opening = true;
+  live.retire();
   const { openRecording } = await import("/static/recording.js");
   recording = openRecording(audio, card, (change) => {
     if (change.speaking) speaking = change.speaking;

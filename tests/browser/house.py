@@ -1,0 +1,211 @@
+"""A small server that keeps PROTOCOL.md's promises to listeners, and breaks them when told to."""
+
+import asyncio
+import json
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from stentor.edge.cards import KnownCard
+from stentor.edge.page import SpacePages, policy_of
+from stentor.edge.static import StaticFile, load
+from stentor.space.card import decode
+from tests.browser.programme import PART_SAMPLES, cursor_box, emsg, recording, sound
+
+SPACE = "k7w2m9qp4x"
+PART_S = 0.2
+
+
+class House:
+    """One Space before listeners on one port of this machine.
+
+    Attributes:
+        card: what the page is told; change it with `tell`.
+        silent: live responses stay open and say nothing.
+        refusing: an HTTP status that every live request is answered with, or 0.
+        requests: paths asked for, in order.
+    """
+
+    def __init__(self, phase: str = "live") -> None:
+        self.card: dict[str, object] = {
+            "space": SPACE,
+            "phase": phase,
+            "title": "The night shift",
+            "host_name": "Ada Holm",
+        }
+        self.silent = False
+        self.refusing = 0
+        self.requests: list[str] = []
+        self.log: list[tuple[str, object]] = []
+        self.parts = 0
+        self.first_part = 0
+        self.epoch = 1
+        self.url = ""
+        self.late_s = 0.0
+        self.ended = False
+        self._news = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._files: dict[str, StaticFile] = {}
+        self._version = 0
+
+    async def __aenter__(self) -> "House":
+        self._files = await asyncio.to_thread(load)
+        self._pages = SpacePages(self._files, "http://127.0.0.1")
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def tell(self, **changes: object) -> None:
+        """Change the card."""
+        self.card.update(changes)
+        self._version += 1
+        self._say("card", None)
+
+    def event(self, **event: object) -> None:
+        """Something happened."""
+        self._say("event", event)
+
+    def _say(self, kind: str, what: object) -> None:
+        self.log.append((kind, what))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def perform(self, seconds: float, first_part: int = 0) -> None:
+        """Be live in real time, from part `first_part` (a Space that began long ago) on."""
+        if self.parts == 0:
+            self.first_part = self.parts = first_part
+            self.tell(phase="live")
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for _ in range(round(seconds / PART_S)):
+            due += PART_S
+            await asyncio.sleep(max(0, due + self.late_s - loop.time()))
+            self._say("part", self.parts)
+            self.parts += 1
+
+    def end(self) -> None:
+        """The programme is over and sealed; the recording is there."""
+        self.event(type="space.ended", at_ms=0, reason="host")
+        self.ended = True
+        samples = (self.parts - self.first_part) * PART_SAMPLES
+        self.tell(phase="replay", duration_samples=samples)
+
+    def cut(self) -> None:
+        """Break every connection, wherever it is."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                target = head.split(b" ", 2)[1].decode()
+                headers = head.decode().lower()
+                self.requests.append(target)
+                if not await self._answer(writer, urlsplit(target), headers):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the browser left
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter, url: object, headers: str) -> bool:
+        path = url.path  # type: ignore[attr-defined]
+        if live := re.fullmatch(rf"/s/{SPACE}/live/([\w-]+)", path):
+            if self.refusing:
+                return await self._send(writer, self.refusing, "text/plain", b"")
+            if self.ended:
+                problem = json.dumps({"code": "space.ended", "replay": ""}).encode()
+                return await self._send(writer, 409, "application/problem+json", problem)
+            query = parse_qs(url.query)  # type: ignore[attr-defined]
+            await self._live(writer, live[1], query.get("cursor", [""])[0])
+            return False
+        if path == f"/s/{SPACE}":
+            data = json.dumps(self.card).encode()
+            page = self._pages.page(KnownCard((0, self._version, 0), data, decode(data)))
+            policy = dict(page.headers)["Content-Security-Policy"]
+            return await self._send(writer, 200, "text/html", page.content, policy)
+        if path == f"/s/{SPACE}/card.json":
+            return await self._send(writer, 200, "application/json", json.dumps(self.card).encode())
+        if replay := re.fullmatch(rf"/s/{SPACE}/replay/([\w-]+)\.mp4", path):
+            return await self._range(writer, recording(replay[1], self.parts), headers)
+        if path == f"/s/{SPACE}/replay/events.json":
+            said = [what for kind, what in self.log if kind == "event"]
+            events = [{"offset": k, "media_time": 0, "event": e} for k, e in enumerate(said)]
+            body = json.dumps({"events": events}).encode()
+            return await self._send(writer, 200, "application/json", body)
+        if path.startswith("/studio/"):
+            text = self._files["studio.html"].content
+            policy = policy_of(text.decode(), microphone=True)
+            return await self._send(writer, 200, "text/html", text, policy)
+        file = self._files.get(path.removeprefix("/static/"))
+        if file:
+            return await self._send(writer, 200, file.content_type, file.content)
+        return await self._send(writer, 404, "text/plain", b"")
+
+    async def _send(
+        self, writer: asyncio.StreamWriter, status: int, kind: str, body: bytes, extra: str = ""
+    ) -> bool:
+        head = f"HTTP/1.1 {status} Answer\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        if extra.startswith("bytes "):
+            head += f"Content-Range: {extra}\r\n"
+        elif extra:
+            head += f"Content-Security-Policy: {extra}\r\n"
+        writer.write(head.encode() + b"\r\n" + body)
+        await writer.drain()
+        return True
+
+    async def _range(self, writer: asyncio.StreamWriter, body: bytes, headers: str) -> bool:
+        asked = re.search(r"range: bytes=(\d+)-(\d+)", headers)
+        if asked is None:
+            return await self._send(writer, 200, "audio/mp4", body)
+        first, last = int(asked[1]), min(int(asked[2]), len(body) - 1)
+        extra = f"bytes {first}-{last}/{len(body)}"
+        return await self._send(writer, 206, "audio/mp4", body[first : last + 1], extra)
+
+    async def _live(self, writer: asyncio.StreamWriter, rendition: str, cursor: str) -> None:
+        chosen = sound(rendition)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: audio/mp4\r\nTransfer-Encoding: chunked\r\n"
+            b"Cache-Control: no-store\r\n\r\n"
+        )
+        card = lambda: emsg("urn:stentor:card:1", json.dumps(self.card).encode())  # noqa: E731
+        self._chunk(writer, card())
+        at = self._from(cursor)
+        begun = False
+        while True:
+            for offset in range(at, len(self.log)):
+                kind, what = self.log[offset]
+                if kind == "part":
+                    data = b"" if begun else chosen.init
+                    begun = True
+                    data += chosen.part(int(str(what)))
+                elif kind == "card":
+                    data = card()
+                else:
+                    data = emsg("urn:stentor:event:1", json.dumps(what).encode())
+                self._chunk(writer, data + cursor_box(self.epoch, offset + 1))
+            at = len(self.log)
+            await writer.drain()
+            if self.ended:
+                writer.write(b"0\r\n\r\n")
+                return
+            news = self._news
+            await news.wait()
+            while self.silent:
+                await asyncio.sleep(0.05)
+
+    def _from(self, cursor: str) -> int:
+        if cursor:
+            return int(cursor.split(".")[1])
+        parts = [k for k, (kind, _) in enumerate(self.log) if kind == "part"]
+        return parts[-2] if len(parts) > 1 else len(self.log)
+
+    def _chunk(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
