@@ -29,6 +29,7 @@ from stentor.space.events import Event, LogGap
 
 _telemetry = logging.getLogger(__name__)
 
+
 class LogWriter(Protocol):
     """What the recorder needs of a log's writer."""
 

@@ -52,21 +52,26 @@ class Stream:
         """Studios that follow now."""
         return self._following.total()
 
-    def follow(self, speaker: str, state: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    def follow(
+        self, speaker: str, state: Callable[[], bytes], removed: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
         """The lines from now on, as they come; the state first.
 
         Args:
             speaker: the seat that follows.
             state: makes the state's line (without its end) in this follower's form.
+            removed: whether this follower has lost its right; it is told what happened, and goes.
 
         Raises:
             Refused: `stage.full` when too many follow.
         """
         if self.followers >= STUDIO_FOLLOWERS_MAX:
             raise Refused("stage.full", "Too many studios follow this Space; close some of them.")
-        return self._follow(speaker, state)
+        return self._follow(speaker, state, removed)
 
-    async def _follow(self, speaker: str, state: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    async def _follow(
+        self, speaker: str, state: Callable[[], bytes], removed: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
         self._following[speaker] += 1
         try:
             at = self._tail
@@ -80,7 +85,7 @@ class Stream:
                     lines = [self._lines[number - oldest] for number in range(at, self._tail)]
                     at = self._tail
                     yield b"".join(_rendered(lines, state))
-                elif self._closed:
+                elif self._closed or removed():
                     return
                 elif not await self._wait():
                     yield _STILL

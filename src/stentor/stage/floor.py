@@ -1,0 +1,390 @@
+"""The floor of one Space: what people ask for becomes events, and events become what is done.
+
+    command, audio, time -> rules -> events -> state, log, card, studios, programme
+
+Everything runs in the event loop; nothing here waits for disk or network before it answers.
+"""
+
+import datetime
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from stentor import ids, tokens
+from stentor.clock import Clock
+from stentor.config import Settings
+from stentor.errors import Refused
+from stentor.limits import (
+    HOST_TOKEN_S,
+    INVITE_TOKEN_S,
+    SAMPLE_RATE,
+    SPEAKER_SILENT_S,
+    SPEAKER_TOKEN_S,
+    STREAM_LEVELS_HZ,
+)
+from stentor.paths import Paths
+from stentor.space import card, events, rules
+from stentor.space.commands import Command, CreateInvite
+from stentor.space.events import (
+    Event,
+    SpaceEnded,
+    SpaceStarted,
+    SpeakerConnected,
+    SpeakerDropped,
+    SpeakerJoined,
+    SpeakerLeft,
+    SpeakerRemoved,
+    SpeakingChanged,
+    StageGap,
+)
+from stentor.space.state import OVER, Seat, State, card_of, fold, sealed
+from stentor.stage.beat import FRAME_S
+from stentor.stage.cards import Cards
+from stentor.stage.ports import Ports
+from stentor.stage.presence import Signs, changes
+from stentor.stage.programme import Programme
+from stentor.stage.recorder import Recorder
+from stentor.stage.sessions import Sessions
+from stentor.stage.speaking import Speaking
+from stentor.stage.stream import Stream, levels_line
+from stentor.stage.voice import VoiceStats
+from stentor.tokens import Claims, Keyring
+
+_FRAMES_PER_TICK = round(1 / STREAM_LEVELS_HZ / FRAME_S)
+_FRAMES_PER_LOOK = 5
+"""Levels are looked at ten times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all floors of a stage share.
+
+    Attributes:
+        room: raises when the stage can take no more WHIP sessions.
+        spawn: runs something to its end beside everything else; the stage waits for it.
+    """
+
+    settings: Settings
+    paths: Paths
+    clock: Clock
+    keyring: Keyring
+    ports: Ports
+    cards: Cards
+    room: Callable[[], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+
+    @property
+    def wall_time_ms(self) -> int:
+        """UTC milliseconds."""
+        return self.clock.wall_time() // 1_000_000
+
+
+class Floor:
+    """One Space that has not been sealed.
+
+    Args:
+        recorder: makes the recorder, given what to call when the disk refuses.
+        over: called once the log is sealed and let go.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        house: House,
+        recorder: Callable[[Callable[[str], None]], Recorder],
+        over: Callable[["Floor"], None],
+    ) -> None:
+        self.state = state
+        self.recorder = recorder(self._trouble)
+        self.programme = Programme(house.clock, self.recorder)
+        self.sessions = Sessions(self.programme, house.ports, house.clock, house.room)
+        self.stream = Stream()
+        self._house = house
+        self._over = over
+        self._speaking = Speaking()
+        self._away_since = dict.fromkeys(state.seats, house.clock.now())
+        self._alone_since: float | None = None
+        self._disk_notice = ""
+        self._alone_notice = ""
+        self._frames = 0
+        self._voices: dict[str, VoiceStats] = {}
+
+    @property
+    def space(self) -> str:
+        """The Space's identifier."""
+        return self.state.space
+
+    @property
+    def moment(self) -> rules.Moment:
+        """Now, as the rules want it."""
+        return rules.Moment(self._house.wall_time_ms, self.programme.media_time)
+
+    @property
+    def notice(self) -> str:
+        """What everybody should know."""
+        return " ".join(filter(None, (self._disk_notice, self._alone_notice)))
+
+    # What people ask for --------------------------------------------------------------------------
+
+    def command(self, claims: Claims, command: Command) -> dict[str, Any]:
+        """Do what somebody with a seat asks for.
+
+        Returns:
+            The answer's body: the events that followed, and an invitation if one was made.
+
+        Raises:
+            Refused: by the rules.
+        """
+        actor = rules.actor_of(self.state, claims.seat, claims.role)
+        decided = rules.decide(self.state, actor, command, self.moment)
+        answer: dict[str, Any] = {"events": decided}
+        if isinstance(command, CreateInvite):
+            answer["invite"] = self._invite(command)
+        self.record(*decided)
+        return answer
+
+    def join(self, claims: Claims, name: str, *, consent: bool) -> dict[str, Any]:
+        """Take the seat that an invitation or a seat token names.
+
+        Raises:
+            Refused: by the rules.
+        """
+        name = name or claims.name
+        self.record(*rules.join(self.state, claims.seat, claims.role, name, consent=consent))
+        seat = self.state.seats[claims.seat]
+        token = self._token("seat", seat.role, seat.speaker, seat.name, SPEAKER_TOKEN_S)
+        return {"token": token, "speaker": seat.speaker, "role": seat.role}
+
+    async def publish(self, claims: Claims, offer: str, replaces: str) -> tuple[str, str]:
+        """Begin a WHIP session.
+
+        Returns:
+            The session and the SDP answer.
+
+        Raises:
+            Refused: by the rules, `speaker.already`, or what is wrong with the offer.
+            Unavailable: no port, or no room.
+        """
+        seat = self._seat(claims)
+        again = rules.rejoin(self.state, seat)
+        publisher = await self.sessions.open(seat.speaker, offer, replaces)
+        try:
+            self._seat(claims)
+        except Refused:  # removed, or over, while the session was being opened
+            await self.sessions.close(seat.speaker)
+            raise
+        self.record(*again)
+        return publisher.session, publisher.answer
+
+    async def unpublish(self, claims: Claims, session: str) -> None:
+        """End a WHIP session, by the speaker's own wish: the seat is free again.
+
+        Raises:
+            Refused: `session.unknown` when it is none of this seat's.
+        """
+        seat = self._seat(claims)
+        if self.sessions.owner(session) != seat.speaker:
+            raise Refused("session.unknown", "This session has ended already.")
+        await self.sessions.close(seat.speaker)
+        if seat.present:
+            self.record(SpeakerLeft(seat.speaker, "left"))
+
+    def follow(self, claims: Claims) -> AsyncIterator[bytes]:
+        """The studio's stream for this seat.
+
+        Raises:
+            Refused: the seat may not, or `stage.full`.
+        """
+        actor = rules.actor_of(self.state, claims.seat, claims.role)
+
+        def state() -> bytes:
+            you = {"speaker": actor.speaker, "role": actor.role}
+            return msgspec.json.encode({"type": "state", "card": self._card(), "you": you})
+
+        def removed() -> bool:
+            seat = self.state.seats.get(actor.speaker)
+            return seat is not None and seat.removed
+
+        return self.stream.follow(actor.speaker, state, removed)
+
+    # What happens ---------------------------------------------------------------------------------
+
+    def record(self, *happened: Event) -> None:
+        """Let events happen: state, log, studios, card, and what follows from them."""
+        for event in happened:
+            if isinstance(event, SpaceEnded):
+                self.programme.finish()
+            self.state = fold(self.state, event)
+            self.recorder.event(event, self.programme.media_time)
+            self.stream.say(events.encode(event))
+            self._act(event)
+        if any(not isinstance(event, SpeakingChanged) for event in happened):
+            self.show()
+
+    def show(self) -> None:
+        """Have card and studios tell the state."""
+        muted = (seat.speaker for seat in self.state.seats.values() if seat.muted)
+        self.programme.muted = frozenset(muted)
+        self._house.cards.put(self._house.paths.card(self.space), card.encode(self._card()))
+        self.stream.state_changed()
+
+    def frame(self, now: float) -> None:
+        """One beat: sound first, then who is here and who speaks."""
+        self.programme.frame(now)
+        if self._frames % _FRAMES_PER_LOOK == 0:
+            microphones = self.programme.microphones.items()
+            self._voices = {speaker: each.voice.stats for speaker, each in microphones}
+            if self.programme.live:
+                self._watch_speaking(now)
+        if self.state.seats:
+            self._watch_seats(now)
+        self._frames += 1
+        if self._frames % _FRAMES_PER_TICK == 0:
+            self._tick(now)
+
+    def stalled(self, frames: int) -> None:
+        """The stage was away for so many frames; fill them with silence if the Space is live."""
+        if self.programme.live:
+            since = self.programme.media_time
+            self.programme.skip(frames)
+            self._house.spawn(self.fill(since, "stall"))
+
+    async def fill(self, since: int, reason: str) -> None:
+        """Fill the hole from `since` up to the present, and say so in the log."""
+        await self.programme.fill()
+        if self.programme.live:
+            self.record(StageGap(since, self.programme.media_time, reason))
+
+    async def suspend(self) -> None:
+        """Stop without ending the Space: write all there is, so that another process can go on."""
+        self.programme.finish()
+        self.stream.close()
+        await self.sessions.close_all()
+        await self.recorder.close()
+
+    async def seal(self) -> None:
+        """After the end: seal the log, offer the replay, and let go."""
+        self.recorder.live = False
+        await self.sessions.close_all()
+        await self.recorder.seal(self.state.ended_at_media_time)
+        self.state = sealed(self.state)
+        self._disk_notice = self._alone_notice = ""
+        self.show()
+        self.stream.close()
+        await self.recorder.close()
+        self._over(self)
+
+    # Inside ---------------------------------------------------------------------------------------
+
+    def _act(self, event: Event) -> None:
+        now = self._house.clock.now()
+        match event:
+            case SpaceStarted():
+                for rendition, init in self.programme.start().items():
+                    self.recorder.init(rendition, init)
+                self.recorder.live = True
+            case SpaceEnded():
+                self._house.spawn(self.seal())
+            case SpeakerJoined() | SpeakerDropped():
+                self._away_since[event.speaker] = now
+            case SpeakerConnected():
+                self._away_since.pop(event.speaker, None)
+            case SpeakerLeft() | SpeakerRemoved():
+                self._away_since.pop(event.speaker, None)
+                self._house.spawn(self.sessions.close(event.speaker))
+            case _:
+                pass
+
+    def _watch_seats(self, now: float) -> None:
+        for seat in self.state.present:
+            heard_at = self.sessions.heard_at(seat.speaker)
+            microphone = self.programme.microphones.get(seat.speaker)
+            voice = self._voices.get(seat.speaker)
+            signs = Signs(
+                media_time=self.programme.media_time,
+                publishes=microphone is not None,
+                quiet_s=None if heard_at is None else now - heard_at,
+                away_s=now - self._away_since.get(seat.speaker, now),
+                delay_samples=round(voice.delay_ms * SAMPLE_RATE / 1000) if voice else 0,
+                follows=self.stream.is_followed_by(seat.speaker),
+            )
+            self.record(*changes(seat, signs))
+
+    def _watch_speaking(self, now: float) -> None:
+        muted = self.programme.muted
+        levels = {who: each.level_dbfs for who, each in self._voices.items() if who not in muted}
+        heard = self._speaking.hear(levels, now)
+        if heard is not None:
+            self.record(SpeakingChanged(list(heard)))
+
+    def _tick(self, now: float) -> None:
+        self._watch_abandonment(now)
+        doors_before_s = self._house.settings.doors_before_s
+        self.record(*rules.due(self.state, self._house.wall_time_ms, doors_before_s))
+        if self._voices and self.stream.followers:
+            line = levels_line(
+                self.programme.media_time,
+                {who: round(voice.level_dbfs, 1) for who, voice in self._voices.items()},
+                {who: round(voice.delay_ms, 1) for who, voice in self._voices.items()},
+                {who: self.sessions.loss(who) for who in self._voices},
+            )
+            self.stream.say(line)
+
+    def _watch_abandonment(self, now: float) -> None:
+        """End a live Space whose stage stays empty, and say beforehand when that will be."""
+        notice = ""
+        if self.state.phase != "live" or self.state.connected:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = now
+        else:
+            alone_s = now - self._alone_since
+            left_s = self._house.settings.abandoned_after_s - alone_s
+            if left_s <= 0:
+                at = self.moment
+                self.record(SpaceEnded(at.at_ms, "abandoned", at.media_time))
+            elif alone_s > 2 * SPEAKER_SILENT_S:
+                notice = self._alone_notice or _ends_at(self._house.wall_time_ms, left_s)
+        if notice != self._alone_notice and self.state.phase not in OVER:
+            self._alone_notice = notice
+            self.show()
+
+    def _trouble(self, sentence: str) -> None:
+        notice = f"The recording has a hole at present: {sentence}" if sentence else ""
+        if notice != self._disk_notice and self.state.phase not in OVER:
+            self._disk_notice = notice
+            self.show()
+
+    def _card(self) -> card.Card:
+        return card_of(self.state, self.notice, self.programme.media_time)
+
+    def _seat(self, claims: Claims) -> Seat:
+        """The seat of a token that may publish now."""
+        if self.state.phase in OVER:
+            raise Refused("space.ended", "This Space has ended; its address offers the recording.")
+        actor = rules.actor_of(self.state, claims.seat, claims.role)
+        seat = self.state.seats.get(actor.speaker)
+        if seat is None:
+            raise Refused("speaker.unknown", "Take your seat first: join, with your consent.")
+        return seat
+
+    def _invite(self, command: CreateInvite) -> str:
+        speaker = ids.encode(secrets.token_bytes(8), ids.SPEAKER_ID_CHARS)
+        role: tokens.Role = "cohost" if command.role == "cohost" else "speaker"
+        return self._token("invite", role, speaker, command.name.strip(), INVITE_TOKEN_S)
+
+    def _token(
+        self, kind: tokens.TokenKind, role: tokens.Role, seat: str, name: str, valid_s: int
+    ) -> str:
+        valid_s = HOST_TOKEN_S if role == "host" else valid_s
+        expires_at_s = self._house.wall_time_ms // 1000 + valid_s
+        claims = Claims(kind, self.space, role, seat, name, expires_at_s)
+        return tokens.issue(claims, self._house.keyring)
+
+
+def _ends_at(wall_time_ms: int, left_s: float) -> str:
+    at = datetime.datetime.fromtimestamp(wall_time_ms / 1000 + left_s, datetime.UTC)
+    return f"Nobody is on the stage: this Space ends at {at:%H:%M:%S} UTC unless a speaker returns."

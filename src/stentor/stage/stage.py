@@ -1,0 +1,282 @@
+"""The stage's life: every open Space of the node, taken up from the logs, and one beat for all."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from stentor import ids, tokens
+from stentor.clock import Clock
+from stentor.config import Settings
+from stentor.errors import Refused, StentorError, Unavailable
+from stentor.limits import SAMPLE_RATE, SPACES_KEPT_MAX, SPACES_OPEN_MAX, WHIP_SESSIONS_MAX
+from stentor.log import Writer
+from stentor.paths import Paths
+from stentor.space import card, rules
+from stentor.space.events import SpaceEnded, SpaceScheduled, SpeakerDropped, SpeakingChanged
+from stentor.space.state import OVER, begin, card_of
+from stentor.stage.archive import Archive, unknown
+from stentor.stage.beat import Beat, quiet_collector
+from stentor.stage.cards import Cards
+from stentor.stage.floor import Floor, House
+from stentor.stage.ports import Ports
+from stentor.stage.programme import resumed_at
+from stentor.stage.recorder import Recorder
+from stentor.stage.takeup import Kept, take_up
+from stentor.tokens import Claims, TokenKind
+
+_telemetry = logging.getLogger(__name__)
+
+
+class Stage:
+    """All Spaces that are announced or live here.
+
+    Attributes:
+        floors: the Spaces that are not sealed.
+        archive: those that are.
+    """
+
+    def __init__(self, settings: Settings, paths: Paths, clock: Clock) -> None:
+        self.floors: dict[str, Floor] = {}
+        self.beat = Beat(clock, self._frame, self._stalled)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._creating = 0
+        self.house = House(
+            settings=settings,
+            paths=paths,
+            clock=clock,
+            keyring=paths.keyring(),
+            ports=Ports.of(settings),
+            cards=Cards(),
+            room=self._check_room,
+            spawn=self._spawn,
+        )
+        self.archive = Archive(self.house)
+
+    # For the HTTP side ----------------------------------------------------------------------------
+
+    def claims(self, token: str, space: str, kinds: frozenset[TokenKind]) -> Claims:
+        """What a token says, if it is for this Space and of one of these kinds.
+
+        Raises:
+            Refused: `token.*`.
+        """
+        claims = tokens.check(token, self.house.keyring, self.house.clock.wall_time() / 1e9)
+        if claims.kind not in kinds:
+            raise Refused("token.wrong_role", "This link cannot be used for this.")
+        if claims.kind != "service" and claims.space != space:
+            raise Refused("token.wrong_space", "This link belongs to another Space.")
+        return claims
+
+    def floor(self, space: str) -> Floor:
+        """An open Space.
+
+        Raises:
+            Refused: `space.unknown` or `space.ended`.
+            Unavailable: `stage.starting`: it has not been taken up yet.
+        """
+        floor = self.floors.get(space)
+        if floor is not None:
+            return floor
+        if self.is_over(space):
+            raise Refused("space.ended", "This Space has ended; its address offers the recording.")
+        if ids.is_space_id(space) and self.house.paths.log(space).exists():
+            raise Unavailable("stage.starting", "The stage is about to take this Space up.")
+        raise unknown()
+
+    def is_over(self, space: str) -> bool:
+        """Whether a Space's card says that its log is sealed."""
+        known = space not in self.floors and ids.is_space_id(space)
+        return known and _is_over(self.house.paths.card(space))
+
+    async def create(self, event: SpaceScheduled) -> Floor:
+        """Announce a Space; it is on the medium when this returns.
+
+        Args:
+            event: what is announced; `space` and an empty `host_speaker` are given here.
+
+        Raises:
+            Refused: `space.invalid`, `space.too_many`.
+            Unavailable: the disk refuses.
+        """
+        at_ms = self.house.wall_time_ms
+        space = ids.encode(secrets.token_bytes(8), ids.SPACE_ID_CHARS)
+        speaker = event.host_speaker
+        if not ids.is_speaker_id(speaker):
+            speaker = ids.encode(secrets.token_bytes(8), ids.SPEAKER_ID_CHARS)
+        event = rules.check_schedule(event, at_ms)
+        event = SpaceScheduled(
+            space=space,
+            title=event.title,
+            host_id=event.host_id,
+            host_name=event.host_name,
+            host_speaker=speaker,
+            description=event.description,
+            starts_at_ms=event.starts_at_ms,
+        )
+        if len(self.floors) + self._creating >= SPACES_OPEN_MAX:
+            raise Refused("space.too_many", f"{SPACES_OPEN_MAX} Spaces are open; end one first.")
+        self._creating += 1
+        try:
+            writer = await asyncio.to_thread(self._make_log, space)
+        finally:
+            self._creating -= 1
+        floor = Floor(begin(event, at_ms), self.house, self._recorder(writer), self._over)
+        floor.recorder.event(event, 0)
+        await floor.recorder.settle()
+        self.floors[space] = floor
+        floor.show()
+        return floor
+
+    def report(self) -> dict[str, Any]:
+        """Small figures for the supervisor and for measurements."""
+        floors = self.floors.values()
+        return {
+            "beat": self.beat.lateness.report(),
+            "spaces": len(floors),
+            "live": sum(floor.programme.live for floor in floors),
+            "sessions": sum(len(floor.sessions) for floor in floors),
+            "studios": sum(floor.stream.followers for floor in floors),
+            "records_waiting": sum(floor.recorder.waiting for floor in floors),
+            "parts_lost": sum(floor.recorder.parts_lost for floor in floors),
+        }
+
+    # Life -----------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take up all Spaces and beat until `stop` is set; then leave them to be taken up again."""
+        beating = asyncio.create_task(self.beat.run())
+        try:
+            await self._take_up_all()
+            quiet_collector()
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({stopped, beating}, return_when=asyncio.FIRST_COMPLETED)
+            if beating.done():
+                beating.result()
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+
+    async def close(self) -> None:
+        """Write all there is and let go; live Spaces are not ended."""
+        for floor in self.floors.values():
+            self._spawn(floor.suspend())
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self.house.cards.close()
+
+    async def _take_up_all(self) -> None:
+        for space in await asyncio.to_thread(_unsealed, self.house.paths.spaces):
+            try:
+                kept = await asyncio.to_thread(
+                    take_up, self.house.paths.log(space), space, self.house.clock
+                )
+            except StentorError as fault:
+                _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
+                continue
+            if kept is not None:
+                self._take_up(kept)
+
+    def _take_up(self, kept: Kept) -> None:
+        """Go on with a Space from where its log ends."""
+        state = kept.state
+        if state.phase in OVER - {"ended"}:  # sealed, but its card does not say so yet
+            kept.writer.close()
+            path = self.house.paths.card(state.space)
+            self.house.cards.put(path, card.encode(card_of(state)))
+            return
+        floor = Floor(state, self.house, self._recorder(kept.writer), self._over)
+        self.floors[state.space] = floor
+        floor.programme.media_time = kept.tail
+        if state.phase == "ended":
+            self._spawn(floor.seal())
+            return
+        floor.record(*(SpeakerDropped(seat.speaker, kept.tail) for seat in state.connected))
+        if state.phase == "live":
+            self._go_on(floor, kept)
+        floor.show()
+        _telemetry.info("Space %s is taken up: %s", state.space, floor.state.phase)
+
+    def _go_on(self, floor: Floor, kept: Kept) -> None:
+        wall_time = self.house.clock.wall_time()
+        at = resumed_at(kept.state.started_at_ms, kept.tail, kept.tail_wall_time, wall_time)
+        if at - kept.tail > self.house.settings.abandoned_after_s * SAMPLE_RATE:
+            floor.record(SpaceEnded(self.house.wall_time_ms, "abandoned", kept.tail))
+            return
+        if kept.state.speaking:
+            floor.record(SpeakingChanged([]))
+        inits = floor.programme.go_on(kept.tails, at)
+        for rendition, init in inits.items():
+            if rendition not in kept.inits:
+                floor.recorder.init(rendition, init, at)
+        floor.recorder.live = True
+        self._spawn(floor.fill(kept.tail, "restart"))
+
+    def _recorder(self, writer: Writer) -> Callable[[Callable[[str], None]], Recorder]:
+        return lambda on_trouble: Recorder(writer, self.house.clock, on_trouble)
+
+    def _make_log(self, space: str) -> Writer:
+        folder = self.house.paths.space(space)
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            sentence = f"No Space can be kept: {error.strerror}."
+            raise Unavailable("data.unwritable", sentence) from error
+        return Writer.open(self.house.paths.log(space), space, self.house.clock)
+
+    def _frame(self, now: float) -> None:
+        for floor in list(self.floors.values()):
+            try:
+                floor.frame(now)
+            except Exception:
+                _telemetry.exception("a frame of Space %s failed", floor.space)
+
+    def _stalled(self, frames: int) -> None:
+        for floor in list(self.floors.values()):
+            floor.stalled(frames)
+
+    def _over(self, floor: Floor) -> None:
+        self.floors.pop(floor.space, None)
+        _telemetry.info("Space %s is over", floor.space)
+
+    def _check_room(self) -> None:
+        if sum(len(floor.sessions) for floor in self.floors.values()) >= WHIP_SESSIONS_MAX:
+            raise Unavailable("stage.sessions", "The stage is full just now; try again soon.", 5.0)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """One Space's fault is told and goes no further."""
+    try:
+        await work
+    except StentorError as fault:
+        _telemetry.error("%s: %s", fault.code, fault.sentence)
+    except Exception:
+        _telemetry.exception("something the stage had begun failed")
+
+
+def _unsealed(spaces: Path) -> list[str]:
+    """The Spaces whose cards do not say that they are over, the last changed first."""
+    found: list[tuple[int, str]] = []
+    with os.scandir(spaces) as entries:
+        for number, entry in enumerate(entries):
+            if number >= SPACES_KEPT_MAX:
+                _telemetry.error("only %s Spaces are looked at", SPACES_KEPT_MAX)
+                break
+            if ids.is_space_id(entry.name) and not _is_over(Path(entry.path) / "card.json"):
+                found.append((entry.stat().st_mtime_ns, entry.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def _is_over(path: Path) -> bool:
+    try:
+        return card.decode(path.read_bytes()).phase in OVER - {"ended"}
+    except (OSError, ValueError):
+        return False

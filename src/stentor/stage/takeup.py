@@ -1,0 +1,95 @@
+"""Taking up a Space from its log: what happened, where the sound ends, and whether it is sealed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from stentor.clock import Clock
+from stentor.errors import Corrupt
+from stentor.log import Reader, Writer
+from stentor.record import Kind, Rendition
+from stentor.space import events
+from stentor.space.events import Event
+from stentor.space.state import State, fold_all, sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A log as it was found, open for writing.
+
+    Attributes:
+        tails: for each rendition with parts, the media_time after the last one, and their number.
+        tail_wall_time: when the last record was written, UTC ns.
+        inits: renditions that have begun.
+    """
+
+    writer: Writer
+    state: State
+    tails: dict[Rendition, tuple[int, int]]
+    tail_wall_time: int
+    inits: frozenset[Rendition]
+
+    @property
+    def tail(self) -> int:
+        """The media_time after the programme's last sample."""
+        return max((end for end, _ in self.tails.values()), default=0)
+
+
+def read_state(folder: Path, space: str) -> State | None:
+    """The state of a Space by its log; None when the log is empty. Blocks: call it in a thread.
+
+    Raises:
+        Corrupt: `log.events`, or what reading the log raises.
+    """
+    with Reader(folder, space) as reader:
+        reader.refresh()
+        return _state(reader)
+
+
+def take_up(folder: Path, space: str, clock: Clock) -> Kept | None:
+    """Open a log for writing and learn where it stands. Blocks: call it in a thread.
+
+    Returns:
+        None when the log is empty: nothing was ever announced.
+
+    Raises:
+        Unavailable: another writer has it, or the disk refuses.
+        Corrupt: as `read_state`.
+    """
+    writer = Writer.open(folder, space, clock)
+    try:
+        with Reader(folder, space) as reader:
+            reader.refresh()
+            state = _state(reader)
+            last = reader.tail.offset - 1
+            if state is None:
+                writer.close()
+                return None
+            return Kept(
+                writer=writer,
+                state=state,
+                tails=dict(writer.recovered.last),
+                tail_wall_time=reader.header(last).wall_time,
+                inits=frozenset(header.rendition for header in reader.headers(kind=Kind.INIT)),
+            )
+    except BaseException:
+        writer.close()
+        raise
+
+
+def _state(reader: Reader) -> State | None:
+    state = fold_all(_events(reader))
+    return sealed(state) if state is not None and reader.sealed else state
+
+
+def _events(reader: Reader) -> Iterator[tuple[Event, int]]:
+    for header in reader.headers(kind=Kind.EVENT):
+        payload = reader.record(header.offset).payload
+        try:
+            yield events.decode(payload), header.wall_time // 1_000_000
+        except msgspec.ValidationError:
+            if header.offset == 0:
+                raise Corrupt("log.events", "A Space's log begins with an event.") from None
+            continue  # readers ignore types they do not know (PROTOCOL.md, "Events")
