@@ -272,8 +272,8 @@ class Publisher:
             reception.reported(control.sender_ntp, now)
         for report in control.reports:
             if report.ssrc == self._ssrc:
-                ntp = rtp.ntp_time(self._clock.wall_time())
-                self._round_trip_s = rtp.round_trip_s(report, ntp) or self._round_trip_s
+                taken = rtp.round_trip_s(report, rtp.ntp_time(self._clock.wall_time()))
+                self._round_trip_s = self._round_trip_s if taken is None else taken
         if reception is not None and reception.ssrc in control.bye:
             self._end("left")
 

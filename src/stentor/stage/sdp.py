@@ -86,8 +86,8 @@ def read_offer(text: str) -> Offer:
         raise _unusable("no audio section that sends Opus")
     audio = sections[index]
     groups = [group.split()[1:] for group in session.get("group", []) if group[:7] == "BUNDLE "]
-    bundled = any(audio.mid in group for group in groups)
-    tagged = [s for s in sections if bundled and s.mid is not None and s.mid == groups[0][0]]
+    bundle = next((group for group in groups if audio.mid in group), [])
+    tagged = [section for section in sections if bundle and section.mid == bundle[0]]
     # A section's own attributes, else the session's, else those of the section that carries the
     # bundle (RFC 9143 section 7.1).
     places = [audio.attributes, session, *(section.attributes for section in tagged)]
@@ -106,7 +106,7 @@ def read_offer(text: str) -> Offer:
     return Offer(
         sections=sections,
         audio=index,
-        bundled=bundled,
+        bundled=bool(bundle),
         payload_type=_opus(audio) or 0,
         both_ways=_direction(audio) == "sendrecv",
         ufrag=ufrag,
