@@ -1,6 +1,7 @@
 """One real listener: headless Chromium on the Space's page, with what it played written down."""
 
 import contextlib
+import itertools
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Played:
     @property
     def lost(self) -> int:
         """Parts left out between the first and the last."""
-        steps = [after[1] - before[1] for before, after in zip(self.parts, self.parts[1:], strict=False)]
+        steps = [after[1] - before[1] for before, after in itertools.pairwise(self.parts)]
         return sum(round(step / PART_SAMPLES) - 1 for step in steps if step > 0)
 
     @property
@@ -69,7 +70,7 @@ class Played:
         """
         found: list[tuple[float, float]] = []
         started = False
-        for before, after in zip(self.heads, self.heads[1:], strict=False):
+        for before, after in itertools.pairwise(self.heads):
             stood = after[1] <= before[1]
             started = started or (not stood and after[1] > 0)
             if not started or after[2] or not stood:
@@ -84,7 +85,7 @@ class Played:
     def back_after(self, moment: float) -> float:
         """Seconds from `moment` to the end of the longest silence between two parts after it."""
         times = [at for at, _ in self.parts if at > moment - 1.0]
-        pairs = [(after - before, after) for before, after in zip(times, times[1:], strict=False)]
+        pairs = [(after - before, after) for before, after in itertools.pairwise(times)]
         later = [pair for pair in pairs if pair[1] > moment]
         return max(later)[1] - moment if later else -1.0
 

@@ -17,8 +17,9 @@ PERIOD_SAMPLES = SAMPLE_RATE
 """One mark each second."""
 CHIRP_SAMPLES = SAMPLE_RATE * 40 // 1000
 LEVEL = 0.16
-SHIFT_SAMPLES_MIN = 48
-"""A mark is found to within 1 ms; a smaller shift is not one."""
+SHIFT_SAMPLES_MIN = 480
+"""A second may come out up to 1 % longer or shorter where a jitter buffer steers its delay by
+resampling; more than this means that samples were left out or put in (a packet has 960)."""
 STRONG_SHARE = 0.35
 """Of the median mark; weaker correlations are not marks."""
 
