@@ -142,6 +142,11 @@ class Stage:
             "studios": sum(floor.stream.followers for floor in floors),
             "records_waiting": sum(floor.recorder.waiting for floor in floors),
             "parts_lost": sum(floor.recorder.parts_lost for floor in floors),
+            "voices": {
+                speaker: microphone.voice.stats
+                for floor in floors
+                for speaker, microphone in floor.programme.microphones.items()
+            },
         }
 
     # Life -----------------------------------------------------------------------------------------
