@@ -191,10 +191,8 @@ class Evening:
         page: BrowserListener | None,
         listeners: int,
     ) -> None:
-        counted = health.voices(await health.stage_health(self.house))
-        self.notes.counted = [
-            counted[one] for one in (host.speaker, guest.speaker) if one in counted
-        ]
+        absent = await health.absent_samples(self.house)
+        self.notes.absent_samples = absent[host.speaker] + absent[guest.speaker]
         if page:
             self.notes.played = await page.played()
         ended_at = self.clock.now()
