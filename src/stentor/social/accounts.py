@@ -15,6 +15,9 @@ from stentor.paths import Paths
 from stentor.social import schema
 from stentor.social.database import Database
 
+_JOINERS = {"\u200c", "\u200d"}
+"""Not printable by themselves, but Persian, Indic scripts and emoji are written with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -30,9 +33,9 @@ def clean_name(name: str) -> str:
     Raises:
         Refused: `account.invalid`.
     """
-    if not name.isprintable() and not all(c.isprintable() or c.isspace() for c in name):
-        raise Refused("account.invalid", "A name is made of letters, digits, signs and spaces.")
     shown = " ".join(unicodedata.normalize("NFC", name).split())
+    if not all(c.isprintable() or c in _JOINERS for c in shown):
+        raise Refused("account.invalid", "A name is made of letters, digits, signs and spaces.")
     if not 1 <= len(shown) <= NAME_CHARS_MAX:
         raise Refused("account.invalid", f"A name has 1 to {NAME_CHARS_MAX} characters.")
     return shown

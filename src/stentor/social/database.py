@@ -130,11 +130,15 @@ def _prepare(connection: Any, _record: object) -> None:
     # Transactions begin where `_begin` says, not where the driver guesses.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(DATABASE_BUSY_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {int(DATABASE_BUSY_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+    except sqlite3.Error:
+        connection.close()  # the pool has not taken it yet, and would leave its thread running
+        raise
 
 
 def _begin(connection: Any) -> None:

@@ -91,7 +91,7 @@ def check_new(password: str, name: str) -> None:
             f"A password has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters; "
             "a few words in a row are easy to remember.",
         )
-    if not text.isprintable():
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise Refused("account.invalid", "A password is made of characters that can be typed.")
     plain = text.casefold()
     of_one = len(set(plain)) == 1
