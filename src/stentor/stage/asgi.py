@@ -167,7 +167,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, application: ASGIApp) -> None:
         config = uvicorn.Config(
-            application,  # type: ignore[arg-type]  # Litestar's names for the same ASGI types
+            application,
             http="httptools",
             ws="none",
             lifespan="off",
@@ -238,7 +238,7 @@ def _too_large(bytes_max: int) -> Refused:
 
 def _read(body: bytes, form: Callable[..., _Body]) -> _Body:
     try:
-        return msgspec.json.decode(body, type=form)  # type: ignore[call-overload,no-any-return]
+        return msgspec.json.decode(body, type=form)  # type: ignore[no-any-return]
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise Refused(
             "request.malformed", f"This is not what is expected here: {wrong}."
