@@ -106,9 +106,12 @@ class Index:
             )
 
     def cut(self, offset: int) -> None:
-        """Forget the records from `offset` on, but not the segments they stood in."""
+        """Forget the records from `offset` on, and the segments that began after it."""
+        while self.segments and self.segments[-1].base > offset:
+            self.segments.pop()
+            self.end = self._ends.pop() if self._ends else 0
         for number, segment in enumerate(self.segments):
-            if segment.base >= offset:
+            if segment.base == offset:
                 self._shorten(number, SEGMENT_HEADER_BYTES)
             elif offset < self._stop(number):
                 self._shorten(number, self._positions[offset])
