@@ -28,6 +28,8 @@ Pcm = NDArray[np.float32]
 
 AAC_FRAME_SAMPLES = 1_024
 AAC_BITRATE = 64_000
+SETTLING_SAMPLES = 24_000
+"""Silence after which what was said before has died away in every codec: half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ class RenditionEncoder:
         for at in range(0, whole, size):
             for frame in self._codec.encode(samples[at : at + size]):
                 parts += self._append(frame)
+        return parts
+
+    def silence(self, samples: int) -> list[EncodedPart]:
+        """As `feed` of so many zeros, but quick: a settled codec's silent frame is repeated."""
+        settling = min(samples, SETTLING_SAMPLES)
+        parts = self.feed(np.zeros(settling, np.float32))
+        size = self._codec.frame_samples
+        whole, rest = divmod(len(self._rest) + samples - settling, size)
+        if whole:
+            for frame in self._codec.encode(np.zeros(size, np.float32))[-1:] * whole:
+                parts += self._append(frame)
+            self._rest = np.zeros(rest, np.float32)
         return parts
 
     def flush(self) -> list[EncodedPart]:

@@ -9,8 +9,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-import numpy as np
-
 from stentor.clock import Clock
 from stentor.limits import FRAME_SAMPLES, PART_SAMPLES, SAMPLE_RATE, SPEAKER_BITRATE
 from stentor.record import Flag, Rendition
@@ -23,6 +21,8 @@ RENDITIONS = (Rendition.OPUS, Rendition.OPUS_LOW, Rendition.AAC)
 
 _FILL_SAMPLES = 50 * PART_SAMPLES
 """Silence encoded in one go, in a thread, before looking at the clock again: 10 s."""
+_FILL_WAITING_MAX = 100
+"""Silence is made no faster than the recorder writes it."""
 _INLINE_SAMPLES = 4 * FRAME_SAMPLES
 """So little silence is encoded between two frames, which no beat notices."""
 
@@ -41,6 +41,11 @@ class Line(Protocol):
 
 class Parts(Protocol):
     """Where parts go: the recorder."""
+
+    @property
+    def waiting(self) -> int:
+        """Records handed over and not yet written."""
+        ...
 
     def part(
         self, rendition: Rendition, payload: bytes, media_time: int, duration: int, flags: Flag
@@ -166,6 +171,7 @@ class Programme:
             while self.live and max(self._missing().values()) > _INLINE_SAMPLES:
                 missing = self._missing()
                 self._hand_over(await asyncio.to_thread(self._silence, missing), Flag.GAP)
+                await self._recorder_keeps_up()
             if self.live:
                 self._hand_over(self._silence(self._missing()), Flag.GAP)
                 self._hole = False
@@ -180,6 +186,10 @@ class Programme:
                 self._hand_over([(each, part) for part in encoder.flush()], Flag.NONE)
         self.live = False
 
+    async def _recorder_keeps_up(self) -> None:
+        while self.live and self._recorder.waiting > _FILL_WAITING_MAX:
+            await asyncio.sleep(0.005)
+
     def _missing(self) -> dict[Rendition, int]:
         return {each: self.media_time - at for each, at in self._encoded.items()}
 
@@ -189,8 +199,7 @@ class Programme:
             samples = min(samples, _FILL_SAMPLES)
             if samples > 0:
                 self._encoded[each] += samples
-                silence = np.zeros(samples, np.float32)
-                parts += [(each, part) for part in self._encoders[each].feed(silence)]
+                parts += [(each, part) for part in self._encoders[each].silence(samples)]
         return parts
 
     def _encode(self, pcm: Pcm) -> None:
