@@ -1,0 +1,63 @@
+/** The people on the stage as the studio shows them: level, state, and what the host can do. */
+
+import { barOf } from "./meter.js";
+import { make } from "./seats.js";
+
+const ROLES = { host: "Host", cohost: "Co-host", speaker: "Speaker" };
+
+/** Whether `you` may do this to a seat; the stage has the last word. */
+const mayMute = (you, seat) => you.role !== "speaker" && seat.role !== "host";
+const mayRemove = (you, seat) => seat.role !== "host" &&
+  (you.role === "host" || (you.role === "cohost" && seat.role === "speaker"));
+
+/**
+ * @param {HTMLElement} list @param {any[]} speakers the card's seats
+ * @param {string[]} speaking who is heard @param {{role: string, speaker: string}} you
+ * @param {(command: any, name: string) => void} direct
+ */
+export function drawPeople(list, speakers, speaking, you, direct) {
+  const drawn = JSON.stringify(speakers);
+  if (list.dataset.drawn !== drawn) {
+    const focused = document.activeElement?.getAttribute("data-key");
+    list.dataset.drawn = drawn;
+    list.replaceChildren(...speakers.map((seat) => drawPerson(seat, you, direct)));
+    if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+  for (const item of list.children) {
+    item.classList.toggle("speaking", speaking.includes(item.dataset.speaker));
+  }
+}
+
+function drawPerson(seat, you, direct) {
+  const own = seat.id === you.speaker;
+  const face = make("span", "face", [...seat.name.trim()][0]?.toUpperCase() ?? "");
+  face.setAttribute("aria-hidden", "true");
+  const role = ROLES[seat.role] ?? seat.role;
+  const state = !seat.connected ? "not connected" : seat.muted ? "muted" : "on";
+  const level = make("div", "bar", document.createElement("i"));
+  level.setAttribute("aria-hidden", "true");
+  const who = make("div", "", make("b", "", own ? `${seat.name} (you)` : seat.name), document.createElement("br"),
+    make("small", "meta", `${role}, ${state}`), level);
+  const does = make("div", "does");
+  const button = (word, command, danger) => {
+    const element = make("button", danger ? "danger" : "", word);
+    element.type = "button";
+    element.dataset.key = `${command}:${seat.id}`;
+    element.setAttribute("aria-label", `${word} ${seat.name}`);
+    element.addEventListener("click", () => direct({ command, speaker: seat.id }, seat.name));
+    does.append(element);
+  };
+  if (!own && mayMute(you, seat) && !seat.muted) button("Mute", "speaker.mute", false);
+  if (!own && mayRemove(you, seat)) button("Remove", "speaker.remove", true);
+  const item = make("li", seat.connected ? "" : "away", face, who, does);
+  item.dataset.speaker = seat.id;
+  return item;
+}
+
+/** Bars follow the voices; `levels` are dBFS by speaker. */
+export function showLevels(/** @type {HTMLElement} */ list, /** @type {Record<string, number>} */ levels) {
+  for (const item of list.children) {
+    const bar = item.querySelector(".bar i");
+    if (bar) bar.style.transform = `scaleX(${barOf(levels[item.dataset.speaker] ?? -100).toFixed(2)})`;
+  }
+}
