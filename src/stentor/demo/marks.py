@@ -72,15 +72,15 @@ def find(pcm: Pcm, mark: Mark) -> list[int]:
     """The samples at which `mark` begins, at most one in half a second."""
     if len(pcm) < PERIOD_SAMPLES:
         return []
-    envelope = _matched(pcm, chirp(mark))
+    matched = envelope(pcm, mark)
     half = PERIOD_SAMPLES // 2
-    tops = [float(envelope[at : at + 2 * half].max()) for at in range(0, len(pcm) - half, 2 * half)]
+    tops = [float(matched[at : at + 2 * half].max()) for at in range(0, len(pcm) - half, 2 * half)]
     least = max(STRONG_SHARE * float(np.median(tops)), LEVEL * 0.05)
     found: list[int] = []
-    for at in np.flatnonzero(envelope >= least):
-        top = int(at) + int(np.argmax(envelope[at : at + CHIRP_SAMPLES]))
+    for at in np.flatnonzero(matched >= least):
+        top = int(at) + int(np.argmax(matched[at : at + CHIRP_SAMPLES]))
         if found and top - found[-1] < half:
-            if envelope[top] > envelope[found[-1]]:
+            if matched[top] > matched[found[-1]]:
                 found[-1] = top
         else:
             found.append(top)
@@ -101,12 +101,13 @@ def count(pcm: Pcm, mark: Mark) -> MarkCount:
     return MarkCount(before + inside + max(0, after), len(found), shifted, found[0])
 
 
-def _matched(pcm: Pcm, template: Pcm) -> npt.NDArray[np.float64]:
+def envelope(pcm: Pcm, mark: Mark) -> npt.NDArray[np.float64]:
     """The envelope of the matched filter's answer, scaled so that a whole mark gives its level."""
+    template = chirp(mark)
     size = 1 << (len(pcm) + len(template)).bit_length()
     spectrum = np.fft.rfft(pcm, size) * np.conj(np.fft.rfft(template, size))
     analytic = np.zeros(size, dtype=np.complex128)
     analytic[: len(spectrum)] = 2 * spectrum  # only positive frequencies: one peak whatever phase
-    envelope = np.abs(np.fft.ifft(analytic))[: len(pcm)]
-    scaled: npt.NDArray[np.float64] = envelope / float(np.sum(template**2))
+    answer = np.abs(np.fft.ifft(analytic))[: len(pcm)]
+    scaled: npt.NDArray[np.float64] = answer / float(np.sum(template**2))
     return scaled

@@ -1,0 +1,71 @@
+"""Many speakers in one process of their own: `python -m bench.speakers`, told what to do by a line.
+
+All of them talk all the time. Their packets are encoded beforehand, and each has its marks in a
+time slot of its own, so that every speaker can be found again in the programme.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator
+from itertools import count
+
+import uvloop
+
+from stentor.clock import SystemClock
+from stentor.demo import marks, speech
+from stentor.demo.speaker import WhipSpeaker
+from stentor.limits import FRAME_SAMPLES, SAMPLE_RATE, SPEAKERS_MAX
+
+LOOP_SECONDS = 20
+FRAMES_A_SECOND = SAMPLE_RATE // FRAME_SAMPLES
+MARK = marks.MARKS[0]
+
+
+def slot_frames(number: int) -> int:
+    """In which frame of each second speaker `number` has its mark."""
+    return number * FRAMES_A_SECOND // SPEAKERS_MAX
+
+
+def talk(number: int, packets: list[bytes], began: float) -> Iterator[bytes]:
+    """The packets of speaker `number` from now on; at `began` everybody's clock was 0."""
+    now = round((SystemClock().now() - began) * FRAMES_A_SECOND)
+    elsewhere = number * 3 * FRAMES_A_SECOND  # not everybody says the same at once
+    for frame in count(now):
+        yield packets[(frame + elsewhere - slot_frames(number)) % len(packets)]
+
+
+def packets_of_voice() -> list[bytes]:
+    """A loop of speech with a mark at the beginning of each second."""
+    pcm = speech.voice(0, LOOP_SECONDS)[: LOOP_SECONDS * SAMPLE_RATE]
+    return speech.packets_of(marks.stamp(pcm * 0.4, MARK, 0))
+
+
+async def main() -> None:
+    """Publish with the tokens that standard input names, until it says to stop."""
+    loop = asyncio.get_running_loop()
+    order = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
+    packets = packets_of_voice()
+    began = SystemClock().now()
+    url = f"http://127.0.0.1:{order['port']}/stage/{order['space']}/whip"
+    speakers = []
+    for number, token in enumerate(order["tokens"]):
+        speaker = WhipSpeaker(url, token, lambda number=number: talk(number, packets, began))
+        await speaker.publish()
+        speakers.append(speaker)
+    gc.collect()
+    gc.freeze()
+    print(json.dumps({"connected": len(speakers)}), flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    sent = [speaker.source.sent if speaker.source else 0 for speaker in speakers]
+    heard = [speaker.frames_heard for speaker in speakers]
+    print(json.dumps({"sent": sent, "heard": heard}), flush=True)
+    await asyncio.gather(*(speaker.vanish() for speaker in speakers))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        os.sched_setaffinity(0, {int(sys.argv[1])})
+    uvloop.run(main())
