@@ -181,6 +181,10 @@ SPACE_IDLE_S = 60.0
 """A Space without listeners is followed for so long, should they come back."""
 RING_START_PARTS = 50
 """Parts put into a new ring from the log: 10 s, enough for those who lost another edge."""
+OPEN_RECORDS = 400
+"""Records indexed between two looks at the sockets while a long log is opened: about 4 ms."""
+REREAD_HASHES = 512
+"""Records an edge recognises when a writer that distrusted its disk writes them again."""
 RESUME_PARTS_MAX = 3_000
 """How far behind the tail a listener may resume: 10 minutes; a browser forgets earlier audio."""
 RESUME_BYTES_MAX = 64 * 1024

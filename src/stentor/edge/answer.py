@@ -1,0 +1,95 @@
+"""Answers: status, headers and body, and the bytes of their heads. Pure."""
+
+import email.utils
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+
+from stentor import problem
+from stentor.errors import StentorError
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+BODILESS = frozenset({204, 304})
+SAFE_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"))
+"""On every answer of ours: no guessing of types, no addresses given to other sites."""
+
+
+class Pieces(Protocol):
+    """A body that comes in pieces, and lets go of what it holds when it is closed."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces, once."""
+        ...
+
+    async def aclose(self) -> None:
+        """No more is wanted; also called when nothing was ever read."""
+        ...
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer.
+
+    Attributes:
+        headers: without Content-Length, Transfer-Encoding, Connection and Date, which the door
+            writes.
+        body: all of it, or pieces as they come; None when another sends it.
+        length: bytes of a body that is not all here; None when nobody knows.
+    """
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes | Pieces | None = b""
+    length: int | None = None
+
+
+def of_error(error: StentorError, *extra: tuple[str, str]) -> Answer:
+    """An error as a problem document (RFC 9457)."""
+    headers = [*problem.headers_of(error).items(), *SAFE_HEADERS, *extra]
+    return Answer(problem.status_of(error), headers, problem.body_of(error))
+
+
+def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
+    """The head of an answer, its empty line included, for a client of HTTP/1.`version`.
+
+    A body in pieces of unknown length goes out in chunks, to HTTP/1.0 until the connection ends.
+    """
+    phrase = _REASONS.get(answer.status, "Unknown")
+    lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {date}"]
+    # A header injected through a value would be an answer of the attacker's (RFC 9110 section 5.5).
+    lines += [f"{name}: {_UNSAFE.sub('', value)}" for name, value in answer.headers]
+    length = len(answer.body) if isinstance(answer.body, bytes) else answer.length
+    if answer.length is not None:
+        length = answer.length
+    if answer.status not in BODILESS and answer.status >= 200:
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        elif version == 1:
+            lines.append("Transfer-Encoding: chunked")
+    if not keep:
+        lines.append("Connection: close")
+    elif version == 0:
+        lines.append("Connection: keep-alive")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def http_date(wall_time_s: float) -> str:
+    """A date as headers write it (RFC 9110 section 5.6.7)."""
+    return email.utils.formatdate(wall_time_s, usegmt=True)
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112 section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def matches(condition: str, etag: str) -> bool:
+    """Whether an If-None-Match names this entity tag (RFC 9110 section 13.1.2, weakly)."""
+    tags = [tag.strip().removeprefix("W/") for tag in condition.split(",")]
+    return etag.removeprefix("W/") in tags or tags == ["*"]

@@ -1,0 +1,324 @@
+"""The public door: takes connections, reads requests one after another, sends answers."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from stentor.clock import Clock
+from stentor.edge.answer import (
+    BODILESS,
+    LAST_CHUNK,
+    Answer,
+    chunk,
+    head_of,
+    http_date,
+    of_error,
+)
+from stentor.edge.listener import Admission
+from stentor.edge.proxy import Visitor
+from stentor.edge.request import ChunkedBody, Request, find_head, parse_head
+from stentor.edge.wire import Wire
+from stentor.errors import Refused, StentorError, Unavailable
+from stentor.limits import (
+    ACCEPTS_PER_WAKE,
+    ANSWER_STUCK_S,
+    BODIES_MAX,
+    BODY_DEADLINE_S,
+    CONNECTIONS_MAX,
+    HEADER_DEADLINE_S,
+    KEEP_ALIVE_S,
+    SHUTDOWN_S,
+)
+
+_telemetry = logging.getLogger(__name__)
+_FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+ACCEPT_PAUSE_S = 0.2
+"""Out of descriptors or memory: accepting at once again would only spin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long the door is patient, in seconds; tests are less patient."""
+
+    header_s: float = HEADER_DEADLINE_S
+    keep_alive_s: float = KEEP_ALIVE_S
+    body_s: float = BODY_DEADLINE_S
+    stuck_s: float = ANSWER_STUCK_S
+
+
+class Door:
+    """Serves the connections of one shared listening socket until it is closed."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        answer: Callable[[Request, bytes, Visitor], Awaitable[Answer | Admission]],
+        admit: Callable[[socket.socket, Admission], None],
+        clock: Clock,
+        *,
+        listeners_count: Callable[[], int],
+        tls: ssl.SSLContext | None,
+        scheme: str,
+        deadlines: Deadlines,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        """Nothing is accepted before `open`.
+
+        Args:
+            answer: what a request gets.
+            admit: takes over the socket of a listener.
+            listeners_count: sockets held by whoever `admit` gave them to.
+            scheme: how people reach this door: `http` or `https`.
+        """
+        self._listening = listening
+        self._answer = answer
+        self._admit = admit
+        self._clock = clock
+        self._listeners_count = listeners_count
+        self._tls = tls
+        self._scheme = scheme
+        self._deadlines = deadlines
+        self._connections_max = connections_max
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
+        self._bodies = 0
+        self._closing = False
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._listening.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
+
+    async def close(self) -> None:
+        """Accept no more; what is under way may finish, for a short while."""
+        self._closing = True
+        asyncio.get_running_loop().remove_reader(self._listening.fileno())
+        for task in list(self._idle):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_PER_WAKE):
+            try:
+                connection, address = self._listening.accept()
+            except BlockingIOError:
+                return  # another edge was faster
+            except OSError as error:
+                if error.errno in _FULL:
+                    self._pause()
+                    return
+                continue  # the peer gave up while it waited
+            if len(self._tasks) + self._listeners_count() >= self._connections_max:
+                self._turn_away(connection)
+                continue
+            peer = address[0].removeprefix("::ffff:") if address else ""
+            task = asyncio.create_task(self._serve(connection, peer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _pause(self) -> None:
+        _telemetry.error("no descriptors are left; accepting pauses")
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening.fileno())
+        loop.call_later(ACCEPT_PAUSE_S, lambda: None if self._closing else self.open())
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        """A clear word without a task; over TLS there is no time for one."""
+        with connection, contextlib.suppress(OSError):
+            if self._tls is None:
+                sentence = "Every place at this door is taken; try again in a few seconds."
+                given = of_error(Unavailable("door.full", sentence, 5.0))
+                assert isinstance(given.body, bytes), "problem documents are all there"
+                connection.setblocking(False)
+                connection.recv(16 * 1024)  # unread bytes would turn the answer into a reset
+                connection.send(self._head(given, 1, keep=False) + given.body)
+
+    async def _serve(self, connection: socket.socket, peer: str) -> None:
+        """One connection, from accept to its end or to its new owner."""
+        wire = None
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire = Wire(connection, peer, self._tls, self._deadlines.stuck_s)
+            if await self._converse(wire):
+                return
+        except (OSError, ValueError) as error:  # ValueError: TLS refuses a socket that is gone
+            _telemetry.debug("a connection broke: %s", type(error).__name__)
+        except asyncio.CancelledError:
+            _telemetry.debug("a connection was closed by the shutdown")
+        except Exception:
+            _telemetry.exception("a connection ended by a fault of ours")
+        (wire or connection).close()
+
+    async def _converse(self, wire: Wire) -> bool:
+        """Requests and answers in turn; True when the socket has a new owner."""
+        async with asyncio.timeout(self._deadlines.header_s) as deadline:
+            await wire.handshake()
+            due = deadline.when()
+        data = bytearray()
+        while True:
+            try:
+                request = await self._next_request(wire, data, due)
+                if request is None:
+                    await wire.finish()
+                    return False
+                keep = request.keeps_alive and not self._closing
+                body = await self._body(wire, request, data)
+            except StentorError as error:
+                # Where this request ends nobody can tell: no other may follow.
+                await self._send(wire, of_error(error), None, keep=False)
+                await wire.finish()
+                return False
+            given = await self._given(request, body, wire.peer)
+            if isinstance(given, Admission):
+                self._admit(wire.detach(), given)
+                return True
+            if not await self._send(wire, given, request, keep=keep):
+                await wire.finish()
+                return False
+            due = None
+
+    async def _given(self, request: Request, body: bytes, peer: str) -> Answer | Admission:
+        visitor = Visitor(peer, request.header("host"), self._scheme)
+        try:
+            return await self._answer(request, body, visitor)
+        except StentorError as error:
+            if not isinstance(error, Refused):
+                _telemetry.warning("%s: %s", error.code, error.sentence)
+            return of_error(error)
+
+    async def _next_request(self, wire: Wire, data: bytearray, due: float | None) -> Request | None:
+        """The next request's head; None when there is none.
+
+        Args:
+            data: what has arrived and was not used; what follows the head stays in it.
+            due: by when it must be whole, in the loop's time; None: it may begin within
+                `keep_alive_s`, and has the usual time from then on.
+
+        Raises:
+            Refused: it is malformed, too large or too late.
+        """
+        if due is None and not data and not await self._waits(wire, data):
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(due or loop.time() + self._deadlines.header_s):
+                while not (end := self._find(data)):
+                    arrived = await wire.receive()
+                    if not arrived:
+                        return None
+                    data += arrived
+        except TimeoutError:
+            if not data:
+                return None
+            raise Refused("request.timeout", "The head of a request took too long.") from None
+        head = bytes(data[:end])
+        del data[:end]
+        return parse_head(head)
+
+    @staticmethod
+    def _find(data: bytearray) -> int:
+        while data[:2] == b"\r\n":  # some clients send one after a body (RFC 9112 section 2.2)
+            del data[:2]
+        return find_head(data)
+
+    async def _waits(self, wire: Wire, data: bytearray) -> bool:
+        """Wait between two requests; False when none came."""
+        task = asyncio.current_task()
+        assert task is not None, "a connection is served by a task"
+        self._idle.add(task)
+        try:
+            async with asyncio.timeout(self._deadlines.keep_alive_s):
+                data += await wire.receive()
+        except TimeoutError:
+            return False
+        finally:
+            self._idle.discard(task)
+        return bool(data)
+
+    async def _body(self, wire: Wire, request: Request, data: bytearray) -> bytes:
+        """A request's body, all of it.
+
+        Raises:
+            Refused: it is malformed, too large or too late.
+            Unavailable: `door.busy` when too many are coming in.
+        """
+        if not request.body_bytes:
+            return b""
+        if self._bodies >= BODIES_MAX:
+            raise Unavailable("door.busy", "Too much is being sent here; try again in a second.")
+        self._bodies += 1
+        try:
+            async with asyncio.timeout(self._deadlines.body_s):
+                if "100-continue" in request.tokens("expect") and not data:
+                    await wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                return await self._gather(wire, request, data)
+        except TimeoutError:
+            raise Refused("request.timeout", "The body of a request took too long.") from None
+        finally:
+            self._bodies -= 1
+
+    @staticmethod
+    async def _gather(wire: Wire, request: Request, data: bytearray) -> bytes:
+        if request.body_bytes > 0:
+            while len(data) < request.body_bytes:
+                data += await _more(wire)
+            body = bytes(data[: request.body_bytes])
+            del data[: request.body_bytes]
+            return body
+        chunked = ChunkedBody()
+        chunked.feed(data)
+        while not chunked.done:
+            data += await _more(wire)
+            chunked.feed(data)
+        return bytes(chunked.body)
+
+    async def _send(
+        self, wire: Wire, given: Answer, request: Request | None, *, keep: bool
+    ) -> bool:
+        """Send an answer; True when another request may follow."""
+        version = request.version if request is not None else 1
+        silent = request is not None and request.method == "HEAD"
+        if isinstance(given.body, bytes):
+            body = b"" if silent or given.status in BODILESS else given.body
+            await wire.send(self._head(given, version, keep=keep) + body)
+            return keep
+        chunked = given.length is None and version == 1
+        keep = keep and (chunked or given.length is not None)
+        try:
+            await wire.send(self._head(given, version, keep=keep))
+            if given.body is None or silent:
+                return keep
+            async for piece in given.body:
+                if piece:
+                    await wire.send(chunk(piece) if chunked else piece)
+            if chunked:
+                await wire.send(LAST_CHUNK)
+        except StentorError as error:
+            # The head is out: breaking off is the only way left to say that this is not all.
+            _telemetry.warning("an answer was broken off: %s", error.code)
+            raise ConnectionAbortedError(error.code) from error
+        finally:
+            if given.body is not None:
+                await given.body.aclose()
+        return keep
+
+    def _head(self, given: Answer, version: int, *, keep: bool) -> bytes:
+        date = http_date(self._clock.wall_time() / 1e9)
+        return head_of(given, version=version, keep=keep, date=date)
+
+
+async def _more(wire: Wire) -> bytes:
+    arrived = await wire.receive()
+    if not arrived:
+        raise ConnectionResetError("the body ended early")
+    return arrived

@@ -1,0 +1,209 @@
+"""A request's head, read strictly: whatever two programs could understand differently is refused.
+
+HTTP/1.1 after RFC 9112. Pure: bytes in, a `Request` or a `Refused` out.
+"""
+
+import re
+from dataclasses import dataclass
+
+from stentor.errors import Refused
+from stentor.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX
+
+HEAD_END = b"\r\n\r\n"
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/1\.([01])\Z")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\Z")
+_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
+CHUNK_LINE_BYTES_MAX = 256
+"""The line before a chunk: its size and extensions nobody here reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request without its body.
+
+    Attributes:
+        method: as sent; methods are case-sensitive.
+        target: path and query as sent, in origin form, printable ASCII.
+        version: 0 or 1, the minor version of HTTP/1.
+        headers: names in lower case, values without space around them, in order.
+        body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
+    """
+
+    method: str
+    target: str
+    version: int
+    headers: tuple[tuple[str, str], ...]
+    body_bytes: int
+
+    @property
+    def path(self) -> str:
+        """The target up to the question mark."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The target after the question mark."""
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str:
+        """The values of a header, joined by commas (RFC 9110 section 5.3); empty: it is not there.
+
+        Args:
+            name: in lower case.
+        """
+        return ", ".join(value for field, value in self.headers if field == name)
+
+    def tokens(self, name: str) -> set[str]:
+        """The members of a comma-separated header, in lower case, without parameters."""
+        members = self.header(name).lower().split(",")
+        return {member.partition(";")[0].strip() for member in members} - {""}
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow on this connection (RFC 9112 section 9.3)."""
+        options = self.tokens("connection")
+        return "close" not in options and (self.version == 1 or "keep-alive" in options)
+
+    def argument(self, name: str) -> str | None:
+        """The first value of a query parameter, undecoded; None: it is not there."""
+        for pair in self.query.split("&"):
+            key, _, value = pair.partition("=")
+            if key == name:
+                return value
+        return None
+
+
+def find_head(data: bytes | bytearray) -> int:
+    """Where a head ends (behind its empty line), 0 while it is not whole.
+
+    Raises:
+        Refused: `request.head_too_large`.
+    """
+    end = data.find(HEAD_END, 0, HEADER_BYTES_MAX)
+    if end < 0 and len(data) >= HEADER_BYTES_MAX:
+        raise Refused("request.head_too_large", "The head of a request has at most 16 KiB.")
+    return end + len(HEAD_END) if end >= 0 else 0
+
+
+def parse_head(head: bytes) -> Request:
+    """Read a whole head, its empty line included.
+
+    Raises:
+        Refused: `request.malformed`, `request.head_too_large` (too many headers) or
+            `request.too_large` (a body too long).
+    """
+    lines = head[: -len(HEAD_END)].split(b"\r\n")
+    if len(lines) > HEADER_COUNT_MAX + 1:
+        raise Refused("request.head_too_large", "A request has at most 64 headers.")
+    start = _REQUEST_LINE.match(lines[0])
+    if start is None:
+        raise _malformed("The request line should read: METHOD SP /path SP HTTP/1.1.")
+    fields = []
+    for line in lines[1:]:
+        field = _FIELD.match(line)  # a folded line and space before the colon do not match
+        if field is None:
+            raise _malformed("A header is malformed.")
+        fields.append((field[1].decode("ascii").lower(), field[2].decode("latin-1")))
+    target = _ABSOLUTE.sub(b"", start[2], count=1) if start[2][:1] != b"/" else start[2]
+    if target[:1] == b"?" or not target:
+        target = b"/" + target  # an absolute form without a path
+    if target[:1] != b"/" or b"#" in target:
+        raise _malformed("The address should begin with a slash.")
+    version = int(start[3])
+    names = [name for name, _ in fields]
+    hosts = [value for name, value in fields if name == "host"]
+    if len(hosts) > 1 or (version == 1 and not hosts) or not all(map(_HOST.match, hosts)):
+        raise _malformed("A request names one host (RFC 9112 section 3.2).")
+    return Request(
+        method=start[1].decode("ascii"),
+        target=target.decode("ascii"),
+        version=version,
+        headers=tuple(fields),
+        body_bytes=_body_bytes(fields, names, version),
+    )
+
+
+def _body_bytes(fields: list[tuple[str, str]], names: list[str], version: int) -> int:
+    """How long the body is; anything ambiguous is refused (RFC 9112 section 6.3, smuggling)."""
+    if "transfer-encoding" in names:
+        coding = [value.lower() for name, value in fields if name == "transfer-encoding"]
+        if "content-length" in names or coding != ["chunked"] or version == 0:
+            raise _malformed("A body comes with Content-Length or in chunks, and not with both.")
+        return -1
+    if "content-length" not in names:
+        return 0
+    lengths = [value for name, value in fields if name == "content-length"]
+    if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
+        raise _malformed("Content-Length should be one number.")
+    if len(lengths[0]) > 15 or int(lengths[0]) > BODY_BYTES_MAX:
+        raise _too_large()
+    return int(lengths[0])
+
+
+class ChunkedBody:
+    """Decodes a request's chunked body as its bytes come (RFC 9112 section 7.1)."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.done = False
+        self._left = 0
+        self._trailers = False
+        self._trailer_bytes = 0
+
+    def feed(self, data: bytearray) -> None:
+        """Take what is whole from the front of `data`; what is left belongs to what follows.
+
+        Raises:
+            Refused: `request.malformed` or `request.too_large`.
+        """
+        while not self.done:
+            if self._left:
+                if len(data) < self._left:
+                    return
+                if data[self._left - 2 : self._left] != b"\r\n":
+                    raise _malformed("A chunk is longer than it says.")
+                self.body += data[: self._left - 2]
+                del data[: self._left]
+                self._left = 0
+            line = self._line(data)
+            if line is None:
+                return
+            if self._trailers:
+                self._trailer_bytes += len(line) + 2
+                self.done = not line
+                if self._trailer_bytes > HEADER_BYTES_MAX:
+                    raise _malformed("The trailers are too long.")
+                continue
+            self._begin(line)
+
+    def _line(self, data: bytearray) -> bytes | None:
+        end = data.find(b"\r\n", 0, CHUNK_LINE_BYTES_MAX)
+        if end < 0:
+            if len(data) >= CHUNK_LINE_BYTES_MAX:
+                raise _malformed("The line before a chunk is too long.")
+            return None
+        line = bytes(data[:end])
+        del data[: end + 2]
+        return line
+
+    def _begin(self, line: bytes) -> None:
+        size = _CHUNK.match(line)
+        if size is None:
+            raise _malformed("A chunk begins with its size in hexadecimal digits.")
+        length = int(size[1], 16)
+        if len(self.body) + length > BODY_BYTES_MAX:
+            raise _too_large()
+        if length:
+            self._left = length + 2
+        else:
+            self._trailers = True
+
+
+def _malformed(sentence: str) -> Refused:
+    return Refused("request.malformed", sentence)
+
+
+def _too_large() -> Refused:
+    return Refused("request.too_large", "The body of a request has at most 256 KiB.")

@@ -1,0 +1,218 @@
+"""Which address is answered by what; what the edge does not know is passed on to web."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from stentor import problem
+from stentor.clock import Clock
+from stentor.edge import page
+from stentor.edge.answer import SAFE_HEADERS, Answer, head_of, http_date, of_error
+from stentor.edge.cards import Cards, KnownCard
+from stentor.edge.fanout import Fanout
+from stentor.edge.listener import Admission
+from stentor.edge.proxy import Upstream, Visitor
+from stentor.edge.recordings import Recordings
+from stentor.edge.request import Request
+from stentor.edge.static import StaticFile, answer, entity
+from stentor.errors import Refused, StentorError, Unavailable
+from stentor.ids import SpaceId
+from stentor.record import RENDITION_NAMES, Cursor
+
+_READS = frozenset({"GET", "HEAD"})
+_OVER = frozenset({"replay", "withdrawn", "deleted"})
+_HLS = "aac"
+"""The rendition every HLS player knows."""
+_LIVE_HEADERS = [
+    ("Content-Type", "audio/mp4"),
+    ("Cache-Control", "no-store"),
+    ("X-Accel-Buffering", "no"),  # proxies that gather answers would spoil this one
+    *SAFE_HEADERS,
+]
+_STUDIO_RIGHTS = "microphone=(self), camera=(), geolocation=()"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All addresses of the public door."""
+
+    index: int
+    files: Mapping[str, StaticFile]
+    pages: page.SpacePages
+    cards: Cards
+    recordings: Recordings
+    fanout: Fanout
+    web: Upstream
+    stage: Upstream
+    clock: Clock
+
+    async def answer(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
+        """What a request gets: an answer, or a place among the listeners.
+
+        Raises:
+            StentorError: to be answered by a problem document.
+        """
+        first, _, rest = request.path[1:].partition("/")
+        if first == "stage":
+            endless = rest.endswith("/events")
+            return await self.stage.ask(request, body, visitor, streams=endless)
+        if first not in {"s", "studio", "static", "healthz"}:
+            return await self._from_web(request, body, visitor)
+        if request.method not in _READS:
+            refused = Refused("request.method", "This can only be read: use GET.")
+            return of_error(refused, ("Allow", "GET, HEAD"))
+        if first == "static":
+            return self._static(request, rest)
+        if first == "healthz" and not rest:
+            return self._health()
+        try:
+            if first == "studio":
+                return self._studio(request, rest)
+            return await self._space(request, rest)
+        except Refused as refused:
+            if _likes_pages(request) and refused.code in {"space.unknown", "page.unknown"}:
+                return self._unknown(refused)
+            raise
+
+    async def _space(self, request: Request, rest: str) -> Answer | Admission:
+        name, _, what = rest.partition("/")
+        known = self.cards.find(name)
+        match what.split("/"):
+            case [""] if rest == name:
+                rendered = self.pages.page(known)
+                return entity(request, rendered.content, rendered.gzipped, rendered.headers)
+            case ["card.json"]:
+                kind = ("Content-Type", "application/json")
+                cache = ("Cache-Control", "public, max-age=1")
+                return Answer(200, [kind, cache, *SAFE_HEADERS], known.data)
+            case ["live", rendition]:
+                return self._live(request, known, rendition)
+            case ["replay", "events.json"]:
+                return await self.recordings.events(known)
+            case ["replay", file] if file.endswith(".mp4"):
+                rendition = file.removesuffix(".mp4")
+                if rendition not in RENDITION_NAMES:
+                    raise _no_rendition()
+                return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
+            case ["hls", file] if file == f"{_HLS}.m3u8":
+                return await self.recordings.hls(known, _HLS, "")
+            case ["hls", folder, file] if folder == _HLS:
+                return await self.recordings.hls(known, _HLS, file)
+            case _:
+                raise Refused("page.unknown", "There is nothing at this address.")
+
+    def _live(self, request: Request, known: KnownCard, rendition: str) -> Answer | Admission:
+        if rendition not in RENDITION_NAMES:
+            raise _no_rendition()
+        text = request.argument("cursor")
+        cursor = Cursor.parse(text) if text is not None else None
+        ended = partial(self._ended, known, rendition)
+        if known.card.phase in _OVER:
+            return ended()
+        begins = Answer(200, _LIVE_HEADERS, None)
+        if request.method == "HEAD":
+            return begins
+        return Admission(
+            space=SpaceId(known.card.space),
+            rendition=RENDITION_NAMES[rendition],
+            cursor=cursor,
+            chunked=request.version == 1,
+            # A live response has no successor on its connection.
+            head=self.head(begins, request.version, keep=request.version == 1),
+            ended=lambda: self._whole(ended(), request.version),
+            failed=lambda: self._whole(_not_followed(), request.version),
+        )
+
+    def head(self, given: Answer, version: int, *, keep: bool) -> bytes:
+        """The head of an answer, dated now."""
+        date = http_date(self.clock.wall_time() / 1e9)
+        return head_of(given, version=version, keep=keep, date=date)
+
+    def _whole(self, given: Answer, version: int) -> bytes:
+        assert isinstance(given.body, bytes), "problem documents are all there"
+        return self.head(given, version, keep=False) + given.body
+
+    def _ended(self, known: KnownCard, rendition: str) -> Answer:
+        refused = Refused("space.ended", "This Space has ended.")
+        document = msgspec.json.decode(problem.body_of(refused))
+        if known.card.phase not in {"withdrawn", "deleted"}:
+            document["replay"] = f"/s/{known.card.space}/replay/{rendition}.mp4"
+        given = of_error(refused)
+        given.body = msgspec.json.encode(document)
+        return given
+
+    def _studio(self, request: Request, name: str) -> Answer:
+        self.cards.find(name)
+        file = self.files.get("studio.html")
+        if file is None:
+            raise Unavailable("static.missing", "static/studio.html is missing: reinstall Stentor.")
+        policy = page.policy_of(file.content.decode(), microphone=True)
+        return answer(
+            request,
+            file,
+            ("Content-Security-Policy", policy),
+            ("Permissions-Policy", _STUDIO_RIGHTS),
+            cache="no-cache",
+        )
+
+    def _static(self, request: Request, name: str) -> Answer:
+        file = self.files.get(name)
+        # Templates are not documents.
+        if file is None or name == "space.html":
+            raise Refused("page.unknown", "There is no such file.")
+        return answer(request, file)
+
+    def _unknown(self, refused: Refused) -> Answer:
+        file = self.files.get("404.html")
+        content = (
+            file.content
+            if file is not None
+            else page.plain_page("Nothing here", refused.sentence, '<a href="/">All Spaces</a>')
+        )
+        return _document(problem.status_of(refused), content, [("Cache-Control", "no-store")])
+
+    async def _from_web(self, request: Request, body: bytes, visitor: Visitor) -> Answer:
+        try:
+            return await self.web.ask(request, body, visitor)
+        except Unavailable as unavailable:
+            if request.method not in _READS or not _likes_pages(request):
+                raise
+            content = page.home_without_web(self.cards.live())
+            headers = problem.headers_of(unavailable)
+            kept = [(name, headers[name]) for name in ("Cache-Control", "Retry-After")]
+            return _document(problem.status_of(unavailable), content, kept)
+
+    def _health(self) -> Answer:
+        told = {
+            "edge": self.index,
+            "listeners": self.fanout.listeners_count,
+            "behind": self.fanout.behind_count,
+            "dropped": self.fanout.dropped,
+            "lag_ms": round(self.fanout.lag_ms, 1),
+            "spaces": len(self.fanout.listeners_by_space()),
+        }
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        return Answer(200, [*headers, *SAFE_HEADERS], msgspec.json.encode(told))
+
+
+def _document(status: int, content: bytes, headers: list[tuple[str, str]]) -> Answer:
+    kind = ("Content-Type", "text/html; charset=utf-8")
+    policy = ("Content-Security-Policy", page.policy_of(content.decode()))
+    return Answer(status, [kind, policy, *headers, *SAFE_HEADERS], content)
+
+
+def _likes_pages(request: Request) -> bool:
+    return "text/html" in request.tokens("accept")
+
+
+def _no_rendition() -> Refused:
+    names = ", ".join(RENDITION_NAMES)
+    return Refused("rendition.unknown", f"There is no such rendition; there are {names}.")
+
+
+def _not_followed() -> Answer:
+    sentence = "This Space cannot be heard here at the moment; try again in a second."
+    error: StentorError = Unavailable("space.unreadable", sentence)
+    return of_error(error)

@@ -1,0 +1,144 @@
+"""One edge: the door, the pages, the way to web and stage, and the thread that sends."""
+
+import asyncio
+import logging
+import resource
+import socket
+import ssl
+import sys
+
+from stentor.clock import Clock
+from stentor.config import Settings
+from stentor.edge import static
+from stentor.edge.cards import Cards
+from stentor.edge.door import Deadlines, Door
+from stentor.edge.fanout import Fanout
+from stentor.edge.page import SpacePages
+from stentor.edge.proxy import Upstream
+from stentor.edge.recordings import Recordings
+from stentor.edge.routes import Routes
+from stentor.edge.shelf import Shelf
+from stentor.errors import Unavailable
+from stentor.limits import (
+    CONNECTIONS_MAX,
+    HEARTBEAT_S,
+    LISTENER_STUCK_S,
+    PROXIED_MAX,
+    SHUTDOWN_S,
+    STREAMS_PROXIED_MAX,
+)
+from stentor.paths import Paths
+
+_telemetry = logging.getLogger(__name__)
+DESCRIPTORS_APART = 512
+"""Descriptors that are not connections: log segments, Unix sockets, files."""
+WATCH_S = 0.5
+"""How often the event loop looks whether the thread that sends is alive."""
+SWITCH_INTERVAL_S = 0.0005
+"""After every `send` the sending thread asks for the interpreter again; it waits at most so long
+for a busy event loop (the default of 5 ms would make 100 listeners wait half a second)."""
+
+
+async def serve(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    stop: asyncio.Event,
+    *,
+    door: socket.socket,
+    index: int,
+    deadlines: Deadlines | None = None,
+    stuck_s: float = LISTENER_STUCK_S,
+    heartbeat_s: float = HEARTBEAT_S,
+) -> None:
+    """Serve the public door and all listeners who come through it, until `stop` is set.
+
+    Args:
+        door: the listening socket, shared with the node's other edges.
+        index: which edge of this node, from 0.
+        deadlines: how patient the door is.
+        stuck_s: a listener that takes nothing for so long is let go.
+        heartbeat_s: longest silence in a live response.
+
+    Raises:
+        Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
+    """
+    tls = tls_context(settings)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    files = static.load()
+    fanout = Fanout(paths, clock, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
+    shelf = Shelf(paths, clock)
+    routes = Routes(
+        index=index,
+        files=files,
+        pages=SpacePages(files, settings.url),
+        cards=Cards(paths, clock),
+        recordings=Recordings(shelf),
+        fanout=fanout,
+        web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
+        stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
+        clock=clock,
+    )
+    public = Door(
+        door,
+        routes.answer,
+        fanout.admit,
+        clock,
+        listeners_count=lambda: fanout.listeners_count,
+        tls=tls,
+        scheme=settings.url.partition(":")[0],
+        deadlines=deadlines or Deadlines(),
+        connections_max=_connections_max(),
+    )
+    fanout.start()
+    public.open()
+    _telemetry.info("edge %d is open", index)
+    try:
+        await _until(stop, fanout)
+    finally:
+        await public.close()
+        fanout.stop()
+        await asyncio.to_thread(fanout.join, SHUTDOWN_S)
+        shelf.close()
+    if fanout.failure is not None:
+        raise Unavailable("edge.failed", "The thread that sends has failed; the edge restarts.")
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """How the door speaks TLS: 1.2 or later, HTTP/1.1; None when it does not.
+
+    Raises:
+        Unavailable: `tls.invalid`.
+    """
+    if not settings.tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(
+            "tls.invalid",
+            f"{settings.tls_cert} and its key cannot be used: {error.strerror or error}.",
+        ) from error
+    return context
+
+
+async def _until(stop: asyncio.Event, fanout: Fanout) -> None:
+    """Wait for `stop`, or for the sending thread to die."""
+    while fanout.is_alive():
+        try:
+            async with asyncio.timeout(WATCH_S):
+                await stop.wait()
+                return
+        except TimeoutError:
+            continue
+
+
+def _connections_max() -> int:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return min(CONNECTIONS_MAX, max(1, most - DESCRIPTORS_APART))

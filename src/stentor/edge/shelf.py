@@ -1,0 +1,142 @@
+"""Logs at hand for replays and playlists: a bounded table of readers, used off the event loop."""
+
+import asyncio
+from collections import OrderedDict
+
+import msgspec
+
+from stentor.clock import Clock
+from stentor.errors import Refused
+from stentor.ids import SpaceId
+from stentor.limits import OPEN_RECORDS, READ_RECORDS_MAX, SPACES_READ_MAX
+from stentor.log import Reader
+from stentor.paths import Paths
+from stentor.record import Kind, Rendition
+
+FRESH_S = 0.1
+"""A log looked at within this time is fresh enough for a playlist or a replay."""
+
+
+class OpenLog:
+    """One Space's log, read by one request at a time.
+
+    Attributes:
+        reader: what is indexed may be looked at; reading goes through the methods here.
+    """
+
+    def __init__(self, space: SpaceId, paths: Paths) -> None:
+        self.reader = Reader(paths.log(space), space)
+        self._lock = asyncio.Lock()
+        self._fresh_until = 0.0
+        self._inits: dict[Rendition, bytes] = {}
+        self._events: tuple[bytes, bytes] = (b"", b"")
+
+    def __del__(self) -> None:
+        # Whoever still reads from a log that had to make room holds it until then.
+        self.reader.close()
+
+    async def refresh(self, clock: Clock) -> None:
+        """Pick up what was appended.
+
+        Raises:
+            Corrupt: the log is not what was written.
+        """
+        async with self._lock:
+            if clock.now() < self._fresh_until:
+                return
+            while await asyncio.to_thread(self.reader.refresh, OPEN_RECORDS * 4):
+                pass
+            self._fresh_until = clock.now() + FRESH_S
+
+    async def init(self, rendition: Rendition) -> bytes:
+        """The rendition's init.
+
+        Raises:
+            Refused: `space.not_live` before the start.
+            Corrupt: it was erased or damaged.
+        """
+        if rendition not in self._inits:
+            async with self._lock:
+                record = await asyncio.to_thread(self.reader.latest, Kind.INIT, rendition)
+            if record is None:
+                raise Refused("space.not_live", "This Space has not begun.")
+            if not self.reader.sealed:
+                return record.payload
+            self._inits[rendition] = record.payload
+        return self._inits[rendition]
+
+    async def payloads(self, rendition: Rendition, first: int, end: int) -> bytes:
+        """The payloads of a rendition's parts from number `first` to before `end`, joined.
+
+        Raises:
+            Corrupt: one was erased or damaged.
+        """
+        async with self._lock:
+            return await asyncio.to_thread(self._payloads, rendition, first, end)
+
+    async def events(self) -> bytes:
+        """`{"events": [{"offset": n, "media_time": n, "event": {...}}, ...]}` as JSON.
+
+        Raises:
+            Corrupt: one was damaged.
+        """
+        async with self._lock:
+            head, events = self._events
+            if head != self.reader.head:
+                head = self.reader.head
+                events = await asyncio.to_thread(self._read_events)
+                self._events = head, events
+            return events
+
+    def _payloads(self, rendition: Rendition, first: int, end: int) -> bytes:
+        parts = self.reader.parts(rendition)
+        if first >= end:
+            return b""
+        offset, last = parts.offset[first], parts.offset[end - 1]
+        pieces = []
+        while offset <= last:
+            for record in self.reader.read(offset, min(READ_RECORDS_MAX, last - offset + 1)):
+                header = record.header
+                if header.kind is Kind.PART and header.rendition is rendition:
+                    pieces.append(record.payload)
+                offset = header.offset + 1
+        return b"".join(pieces)
+
+    def _read_events(self) -> bytes:
+        listed = [
+            {
+                "offset": header.offset,
+                "media_time": header.media_time,
+                "event": msgspec.Raw(self.reader.record(header.offset).payload),
+            }
+            for header in self.reader.headers(kind=Kind.EVENT)
+        ]
+        return msgspec.json.encode({"events": listed})
+
+
+class Shelf:
+    """The logs of Spaces that are being replayed or listed; the longest unused one makes room."""
+
+    def __init__(self, paths: Paths, clock: Clock) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._logs: OrderedDict[SpaceId, OpenLog] = OrderedDict()
+
+    async def log(self, space: SpaceId) -> OpenLog:
+        """A Space's log, up to its tail.
+
+        Raises:
+            Corrupt: the log is not what was written.
+        """
+        log = self._logs.get(space)
+        if log is None:
+            log = self._logs[space] = OpenLog(space, self._paths)
+        self._logs.move_to_end(space)
+        if len(self._logs) > SPACES_READ_MAX:
+            self._logs.popitem(last=False)
+        await log.refresh(self._clock)
+        return log
+
+    def close(self) -> None:
+        """Let go of all logs."""
+        self._logs.clear()

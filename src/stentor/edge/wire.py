@@ -1,0 +1,137 @@
+"""A connection as awaitable reads and writes on a plain non-blocking socket, with TLS or without.
+
+The socket stays a socket: once a listener is admitted it is detached from the event loop and
+handed to the thread that sends (`fanout.py`), TLS state and all.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+
+from stentor.limits import ANSWER_STUCK_S, LINGER_BYTES_MAX, LINGER_S
+
+READ_BYTES = 16 * 1024
+
+
+class Wire:
+    """One connection, driven by the loop's readiness callbacks; used by one task at a time."""
+
+    __slots__ = ("_loop", "_stuck_s", "peer", "socket", "tls")
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        peer: str,
+        tls: ssl.SSLContext | None,
+        stuck_s: float = ANSWER_STUCK_S,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stuck_s = stuck_s
+        self.peer = peer
+        self.tls = tls is not None
+        connection.setblocking(False)
+        if tls is not None:
+            connection = tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        self.socket = connection
+
+    async def handshake(self) -> None:
+        """Finish the TLS handshake; nothing to do without TLS.
+
+        Raises:
+            OSError: the peer does not speak TLS as we do, or left.
+        """
+        while isinstance(self.socket, ssl.SSLSocket):
+            try:
+                self.socket.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._readable()
+            except ssl.SSLWantWriteError:
+                await self._writable()
+            else:
+                return
+
+    async def receive(self) -> bytes:
+        """What has arrived, at most 16 KiB; empty when the peer has finished sending.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        while True:
+            try:
+                return self.socket.recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                await self._readable()
+            except ssl.SSLWantWriteError:
+                await self._writable()
+            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                return b""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            OSError: the connection broke.
+            TimeoutError: the peer took nothing for too long.
+        """
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.socket.send(view) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                async with asyncio.timeout(self._stuck_s):
+                    await self._writable()
+
+    async def finish(self) -> None:
+        """Close so that a peer still sending can read our last answer (RFC 9112 section 9.6)."""
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(self.socket, ssl.SSLSocket):
+                self.socket.unwrap()  # sends close_notify; we do not wait for the peer's
+        with contextlib.suppress(OSError, TimeoutError):
+            self.socket.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(LINGER_S):
+                left = LINGER_BYTES_MAX
+                while left > 0 and (data := await self._receive_raw()):
+                    left -= len(data)
+        self.close()
+
+    def close(self) -> None:
+        """Close at once."""
+        self.socket.close()
+
+    def detach(self) -> socket.socket:
+        """The socket, for a new owner; this wire is not to be used any more."""
+        return self.socket
+
+    async def _receive_raw(self) -> bytes:
+        """What arrives below TLS: after `shutdown` nobody deciphers it any more."""
+        while True:
+            try:
+                return socket.socket.recv(self.socket, READ_BYTES)
+            except BlockingIOError:
+                await self._readable()
+
+    async def _readable(self) -> None:
+        waiter = self._loop.create_future()
+        descriptor = self.socket.fileno()
+        self._loop.add_reader(descriptor, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._loop.remove_reader(descriptor)
+
+    async def _writable(self) -> None:
+        waiter = self._loop.create_future()
+        descriptor = self.socket.fileno()
+        self._loop.add_writer(descriptor, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._loop.remove_writer(descriptor)
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
