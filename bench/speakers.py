@@ -40,7 +40,8 @@ def talk(number: int, packets: list[bytes], began: float) -> Iterator[bytes]:
 def packets_of_voice() -> list[bytes]:
     """A loop of speech with a mark at the beginning of each second."""
     pcm = speech.voice(0, LOOP_SECONDS)[: LOOP_SECONDS * SAMPLE_RATE]
-    return speech.packets_of(marks.stamp(pcm * 0.4, MARK, 0))
+    packets = speech.packets_of(marks.stamp(pcm * 0.4, MARK, 0))
+    return packets[: LOOP_SECONDS * FRAMES_A_SECOND]  # the encoder's own delay makes one more
 
 
 async def main() -> None:

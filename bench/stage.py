@@ -42,6 +42,8 @@ CPU_CORES_MAX = 0.60
 LATE_P99_MS_MAX = 10.0
 WARM_UP_S = 4.0
 SHORT_S = 8.0
+SLOT_REACH = FRAME_SAMPLES * 3 // 2
+"""A speaker's marks may be so much off its slot: slots are three frames or more apart."""
 STOP_S_MAX = 6.0
 FEWER = (1, 4, 8)
 CLOCK = SystemClock()
@@ -249,7 +251,7 @@ def slots_filled(pcm: marks.Pcm, speakers: int) -> tuple[int, int]:
     level = np.median(folded, axis=0)
     comb = [level[(slots + shift) % SAMPLE_RATE].sum() for shift in range(0, SAMPLE_RATE, step)]
     shift = int(np.argmax(comb)) * step
-    reach = np.arange(-FRAME_SAMPLES, FRAME_SAMPLES)
+    reach = np.arange(-SLOT_REACH, SLOT_REACH)
     peaks = np.array([folded[:, (slot + shift + reach) % SAMPLE_RATE].max(1) for slot in slots])
     least = marks.STRONG_SHARE * np.median(peaks, axis=1, keepdims=True)
     floor = 3 * float(np.median(envelope))
