@@ -126,6 +126,8 @@ RECORDER_EVENTS_MAX = 1_000
 """Events that wait for a slow disk."""
 RECORDER_RETRY_S = 1.0
 """Between two tries of a disk that refused."""
+TAKE_UP_S = 5.0
+"""A request for a Space waits so long for a starting stage to take it up."""
 STALL_S = 1.0
 """A beat that is later than this is not made up for; its frames are written as a gap."""
 STAGE_REQUESTS_MAX = 512

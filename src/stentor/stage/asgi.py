@@ -46,6 +46,12 @@ _RECORDING = (WithdrawRecording, RestoreRecording, DeleteRecording)
 
 _CODES = {404: "page.unknown", 405: "request.method", 413: "request.too_large"}
 
+_SENTENCES = {
+    404: "There is nothing at this address; see PROTOCOL.md for those that there are.",
+    405: "This address does not take this method.",
+    413: "The request's body is too long.",
+}
+
 _telemetry = logging.getLogger(__name__)
 
 _Asked = Request[Any, Any, Any]
@@ -95,7 +101,7 @@ def application(stage: Stage) -> ASGIApp:
 
     @post("/stage/{space:str}/join")
     async def join(request: _Asked, space: str) -> Response[bytes]:
-        floor = stage.floor(space)
+        floor = await stage.find(space)
         who = claims(request, space, _SEAT_OR_INVITE)
         asked = _read(await _body(request, _JSON, COMMAND_BYTES_MAX), _Join)
         return _json(floor.join(who, asked.name, consent=asked.consent), 201)
@@ -106,17 +112,17 @@ def application(stage: Stage) -> ASGIApp:
         asked = commands.decode(await _body(request, _JSON, COMMAND_BYTES_MAX))
         if isinstance(asked, _RECORDING) and stage.is_over(space):
             return _json(await stage.archive.command(who, asked))
-        return _json(stage.floor(space).command(who, asked))
+        return _json((await stage.find(space)).command(who, asked))
 
     @get("/stage/{space:str}/events")
     async def events(request: _Asked, space: str) -> Stream:
-        floor = stage.floor(space)
+        floor = await stage.find(space)
         lines = floor.follow(claims(request, space, _SEAT))
         return Stream(lines, media_type=_LINES, headers=_FRESH)
 
     @post("/stage/{space:str}/whip")
     async def publish(request: _Asked, space: str) -> Response[bytes]:
-        floor = stage.floor(space)
+        floor = await stage.find(space)
         who = claims(request, space, _SEAT)
         offer = (await _body(request, _SDP, SDP_BYTES_MAX)).decode(errors="replace")
         replaces = request.headers.get("Stentor-Replaces", "")
@@ -126,7 +132,7 @@ def application(stage: Stage) -> ASGIApp:
 
     @delete("/stage/{space:str}/whip/{session:str}", status_code=200)
     async def unpublish(request: _Asked, space: str, session: str) -> Response[bytes]:
-        floor = stage.floor(space)
+        floor = await stage.find(space)
         await floor.unpublish(claims(request, space, _SEAT), session)
         return _json({})
 
@@ -258,7 +264,7 @@ def _problem(_: _Asked, error: Exception) -> Response[bytes]:
             fault = error
         case HTTPException():
             code = _CODES.get(error.status_code, "request.malformed")
-            fault = Refused(code, error.detail or "This request makes no sense here.")
+            fault = Refused(code, _SENTENCES.get(error.status_code, error.detail))
             headers = dict(error.headers or {})
         case _:
             _telemetry.error("a request failed", exc_info=error)

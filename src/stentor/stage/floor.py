@@ -308,7 +308,7 @@ class Floor:
                 publishes=microphone is not None,
                 quiet_s=None if heard_at is None else now - heard_at,
                 away_s=now - self._away_since.get(seat.speaker, now),
-                delay_samples=round(voice.delay_ms * SAMPLE_RATE / 1000) if voice else 0,
+                delay_samples=_delay_samples(voice),
                 follows=self.stream.is_followed_by(seat.speaker),
             )
             self.record(*changes(seat, signs))
@@ -388,3 +388,8 @@ class Floor:
 def _ends_at(wall_time_ms: int, left_s: float) -> str:
     at = datetime.datetime.fromtimestamp(wall_time_ms / 1000 + left_s, datetime.UTC)
     return f"Nobody is on the stage: this Space ends at {at:%H:%M:%S} UTC unless a speaker returns."
+
+
+def _delay_samples(voice: VoiceStats | None) -> int:
+    """How long a packet of this voice waits, or will wait when none has sounded yet."""
+    return 0 if voice is None else round((voice.delay_ms or voice.target_ms) * SAMPLE_RATE / 1000)

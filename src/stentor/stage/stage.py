@@ -1,6 +1,7 @@
 """The stage's life: every open Space of the node, taken up from the logs, and one beat for all."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -12,7 +13,13 @@ from stentor import ids, tokens
 from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.errors import Refused, StentorError, Unavailable
-from stentor.limits import SAMPLE_RATE, SPACES_KEPT_MAX, SPACES_OPEN_MAX, WHIP_SESSIONS_MAX
+from stentor.limits import (
+    SAMPLE_RATE,
+    SPACES_KEPT_MAX,
+    SPACES_OPEN_MAX,
+    TAKE_UP_S,
+    WHIP_SESSIONS_MAX,
+)
 from stentor.log import Writer
 from stentor.paths import Paths
 from stentor.space import card, rules
@@ -44,6 +51,7 @@ class Stage:
         self.beat = Beat(clock, self._frame, self._stalled)
         self._tasks: set[asyncio.Task[None]] = set()
         self._creating = 0
+        self._taken_up = asyncio.Event()
         self.house = House(
             settings=settings,
             paths=paths,
@@ -71,13 +79,17 @@ class Stage:
             raise Refused("token.wrong_space", "This link belongs to another Space.")
         return claims
 
-    def floor(self, space: str) -> Floor:
-        """An open Space.
+    async def find(self, space: str) -> Floor:
+        """An open Space; while the stage is starting, this waits until it has been taken up.
 
         Raises:
             Refused: `space.unknown` or `space.ended`.
             Unavailable: `stage.starting`: it has not been taken up yet.
         """
+        if space not in self.floors:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TAKE_UP_S):
+                    await self._taken_up.wait()
         floor = self.floors.get(space)
         if floor is not None:
             return floor
@@ -156,6 +168,7 @@ class Stage:
         beating = asyncio.create_task(self.beat.run())
         try:
             await self._take_up_all()
+            self._taken_up.set()
             quiet_collector()
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait({stopped, beating}, return_when=asyncio.FIRST_COMPLETED)
