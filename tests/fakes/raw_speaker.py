@@ -84,9 +84,8 @@ class RawSpeaker:
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.certificate, self.key = identity()
         self.ufrag, self.password = "speaker1", "p" * 24
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.bind((host, 0))
+        self.host = host
+        self.socket = self._open()
         self.stage: Address = ("", 0)
         self.stage_ufrag = self.stage_password = ""
         self.dtls = SSL.Connection(client_context(self.certificate, self.key))
@@ -94,6 +93,11 @@ class RawSpeaker:
         self.dtls.set_ciphertext_mtu(1_200)
         self.incoming: Session | None = None
         self.outgoing: Session | None = None
+
+    def move(self) -> None:
+        """Send from another port from now on."""
+        self.socket.close()
+        self.socket = self._open()
 
     def close(self) -> None:
         self.socket.close()
@@ -146,14 +150,18 @@ class RawSpeaker:
         return await asyncio.wait_for(loop.sock_recv(self.socket, 2_048), timeout)
 
     async def check_passes(self) -> stun.Message:
-        """Send a check and wait for its answer, which must be signed."""
-        self.send(self.check())
-        while True:
-            data = await self.receive()
+        """Send a check, again if it is lost, and wait for its answer, which must be signed."""
+        for _ in range(20):
+            self.send(self.check())
+            try:
+                data = await self.receive(0.1)
+            except TimeoutError:
+                continue
             if data[0] < 4:
                 message = stun.parse_message(data)
                 assert message.check_message_integrity(self.stage_password.encode())
                 return message
+        raise AssertionError("no answer to 20 checks")
 
     async def connect(self, answer: str) -> None:
         """ICE, DTLS, keys."""
@@ -199,6 +207,12 @@ class RawSpeaker:
         )
         assert self.outgoing is not None
         return self.outgoing.protect(packet.serialize())
+
+    def _open(self) -> socket.socket:
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setblocking(False)
+        opened.bind((self.host, 0))
+        return opened
 
     def _flush(self) -> None:
         try:

@@ -82,6 +82,19 @@ def test_after_nomination_only_the_selected_address_passes() -> None:
     assert ice.settled
 
 
+def test_a_silent_address_gives_way_to_the_next_one_that_proves_itself() -> None:
+    ice = agent()
+    ice.receive(check(**NOMINATE), SPEAKER, 1.0)
+    ice.receive(check(), SECOND, 2.0)
+    assert ice.selected == SPEAKER
+    ice.silent = True
+    assert ice.receive(MEDIA, SPEAKER, 3.0) is Layer.MEDIA
+    assert ice.receive(check(password="a" * 32), STRANGER, 3.0) is None
+    assert ice.selected == SPEAKER
+    ice.receive(check(), SECOND, 3.0)
+    assert (ice.selected, ice.silent) == (SECOND, False)
+
+
 def test_the_role_of_the_speaker_and_what_is_unknown() -> None:
     ice = agent()
     answer = ice.receive(check(**{"ICE-CONTROLLED": 5}), SPEAKER, 1.0)

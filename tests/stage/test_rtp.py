@@ -88,7 +88,7 @@ def test_our_reports_are_understood_by_others() -> None:
 
 def test_loss_is_counted_as_the_standard_counts_it() -> None:
     reception = rtp.Reception(99)
-    for sequence in range(0, 100):
+    for sequence in range(100):
         if sequence % 4:
             reception.received(sequence, sequence * 960, sequence * 0.02)
     assert (reception.expected, reception.lost) == (99, 24)

@@ -101,7 +101,9 @@ def test_other_sections_are_refused_in_place() -> None:
 
 
 def test_what_stands_at_the_session_counts_for_the_section() -> None:
-    moved = [line for line in CHROMIUM.split("\r\n") if line[:12] in {"a=ice-ufrag:", "a=ice-pwd:gG"}]
+    moved = [
+        line for line in CHROMIUM.split("\r\n") if line[:12] in {"a=ice-ufrag:", "a=ice-pwd:gG"}
+    ]
     moved += [line for line in CHROMIUM.split("\r\n") if line.startswith(("a=fing", "a=setup"))]
     text = without("a=ice-", "a=fingerprint", "a=setup")
     head, body = text.split("m=audio", 1)

@@ -66,7 +66,7 @@ def test_answers_are_understood_by_others() -> None:
 
 
 def test_what_must_be_understood_and_is_not_is_named() -> None:
-    read = stun.read_request(request(**{"REALM": "example.org"}))
+    read = stun.read_request(request(REALM="example.org"))
     assert read is not None
     assert read.unknown == (0x0014,)
     answer = stun.failure(read, 420, "Unknown Attribute", PASSWORD)
@@ -87,8 +87,14 @@ def test_what_is_no_binding_request_is_nothing() -> None:
         good[:4] + b"\0\0\0\0" + good[8:],  # no cookie
         unsigned,
         # 36 bytes: a MESSAGE-INTEGRITY that promises more than there is.
-        bytes.fromhex("000100102112a442") + bytes(12) + bytes.fromhex("0008001400000000") + bytes(8),
-        bytes.fromhex("000100102112a442") + bytes(12) + bytes.fromhex("80280001ff000000") + bytes(8),
+        bytes.fromhex("000100102112a442")
+        + bytes(12)
+        + bytes.fromhex("0008001400000000")
+        + bytes(8),
+        bytes.fromhex("000100102112a442")
+        + bytes(12)
+        + bytes.fromhex("80280001ff000000")
+        + bytes(8),
         with_attribute(good, stun.PRIORITY, bytes(4)),  # behind FINGERPRINT
         with_attribute(good, stun.FINGERPRINT, bytes(limits.STUN_BYTES_MAX)),
     ]
@@ -111,7 +117,9 @@ def test_no_bytes_raise(data: bytes) -> None:
     stun.read_request(data)
     stun.read_request(bytes.fromhex("00010000") + data)
     length = (len(data) & ~3).to_bytes(2, "big")
-    stun.read_request(b"\0\1" + length + bytes.fromhex("2112a442") + bytes(12) + data[: len(data) & ~3])
+    stun.read_request(
+        b"\0\1" + length + bytes.fromhex("2112a442") + bytes(12) + data[: len(data) & ~3]
+    )
 
 
 def test_no_changed_byte_stays_authentic() -> None:

@@ -1,35 +1,84 @@
-"""A bad road for one speaker: a UDP relay before the stage that can be cut, and that loses packets.
+"""A bad road for one speaker: UDP relays before the stage that can be cut and that lose packets.
 
-It stands between a WebRTC client and the stage. The client is told the relay's port instead of the
-stage's; ICE does not mind, because a relay looks like a NAT.
+A relay stands between a WebRTC client and the stage. The client is told the relay's port instead
+of the stage's; ICE does not mind, because a relay looks like a NAT.
 """
 
 import asyncio
 import random
 import re
+from collections.abc import Callable
+from typing import cast
 
-_PORT = re.compile(r"(?m)^(a=candidate:\S+ 1 udp \d+ )(\S+) (\d+)( typ host.*)$")
-_SECTION = re.compile(r"(?m)^(m=audio )(\d+)( )")
+_CANDIDATE = re.compile(r"^(a=candidate:\S+ 1 udp \d+ )(\S+) (\d+)( typ host.*)$", re.MULTILINE)
+_SECTION = re.compile(r"^(m=audio )(\d+)( )", re.MULTILINE)
 
 Address = tuple[str, int]
 
 
 class _Side(asyncio.DatagramProtocol):
-    def __init__(self, network: "Network", *, outwards: bool) -> None:
-        self.transport: asyncio.DatagramTransport | None = None
-        self._network = network
-        self._outwards = outwards
+    """One socket of a relay."""
+
+    def __init__(self, arrived: Callable[[bytes, Address], None]) -> None:
+        self._arrived = arrived
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def open(self) -> Address:
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
+        assert self._transport is not None
+        return cast(Address, self._transport.get_extra_info("sockname"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        self._network.carry(data, addr, outwards=self._outwards)
+        self._arrived(data, addr)
+
+    def send(self, data: bytes, to: Address) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(data, to)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class _Relay:
+    """The way of one session: the speaker's side and the stage's."""
+
+    def __init__(self, network: "Network", stage: Address) -> None:
+        self._network = network
+        self._stage = stage
+        self._speaker: Address | None = None
+        self._front = _Side(self._outwards)
+        self._back = _Side(self._homewards)
+
+    async def open(self) -> Address:
+        await self._back.open()
+        return await self._front.open()
+
+    async def move(self) -> None:
+        self._back.close()
+        self._back = _Side(self._homewards)
+        await self._back.open()
+
+    def _outwards(self, data: bytes, source: Address) -> None:
+        self._speaker = source
+        if self._network.carries():
+            self._back.send(data, self._stage)
+
+    def _homewards(self, data: bytes, source: Address) -> None:
+        if source == self._stage and self._speaker is not None and self._network.carries():
+            self._front.send(data, self._speaker)
+
+    def close(self) -> None:
+        self._front.close()
+        self._back.close()
 
 
 class Network:
-    """The way between one speaker and the stage.
+    """The way between one speaker and the stage, for all sessions the speaker has.
 
     Args:
         loss: share of datagrams lost by chance, 0 to 1, in each direction.
@@ -42,32 +91,17 @@ class Network:
         self.carried = 0
         self.lost = 0
         self._chance = random.Random(seed)  # noqa: S311 - a game of dice
-        self._speaker: Address | None = None
-        self._stage: Address | None = None
-        self._front = _Side(self, outwards=True)
-        self._back = _Side(self, outwards=False)
+        self._relays: list[_Relay] = []
 
     async def join(self, answer: str) -> str:
         """Stand before the stage of this SDP answer; gives the answer the client is to be told."""
-        match = _PORT.search(answer)
+        match = _CANDIDATE.search(answer)
         assert match is not None, "the answer has a candidate"
-        self._stage = (match[2], int(match[3]))
-        loop = asyncio.get_running_loop()
-        if self._front.transport is None:
-            await loop.create_datagram_endpoint(lambda: self._front, ("127.0.0.1", 0))
-        if self._back.transport is None:
-            await loop.create_datagram_endpoint(lambda: self._back, ("127.0.0.1", 0))
-        assert self._front.transport is not None
-        port = self._front.transport.get_extra_info("sockname")[1]
+        relay = _Relay(self, (match[2], int(match[3])))
+        host, port = await relay.open()
+        self._relays.append(relay)
         answer = _SECTION.sub(rf"\g<1>{port}\g<3>", answer)
-        return _PORT.sub(rf"\g<1>127.0.0.1 {port}\g<4>", answer)
-
-    @property
-    def address(self) -> Address:
-        """Where the stage sees the speaker."""
-        assert self._back.transport is not None, "join() comes first"
-        host, port = self._back.transport.get_extra_info("sockname")[:2]
-        return host, port
+        return _CANDIDATE.sub(rf"\g<1>{host} {port}\g<4>", answer)
 
     def cut(self) -> None:
         """Lose everything from now on, in both directions."""
@@ -78,30 +112,19 @@ class Network:
         self.is_cut = False
 
     async def move(self) -> None:
-        """Come from another port from now on, as behind a NAT that has forgotten us."""
-        if self._back.transport is not None:
-            self._back.transport.close()
-        self._back = _Side(self, outwards=False)
-        loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(lambda: self._back, ("127.0.0.1", 0))
+        """Come from other ports from now on, as behind a NAT that has forgotten its speaker."""
+        for relay in self._relays:
+            await relay.move()
 
-    def carry(self, data: bytes, source: Address, *, outwards: bool) -> None:
-        """Carry one datagram to the other side, or lose it."""
-        if outwards:
-            self._speaker = source
-            to, side = self._stage, self._back
-        elif source == self._stage:
-            to, side = self._speaker, self._front
-        else:
-            return
+    def carries(self) -> bool:
+        """Whether the next datagram gets through; it is counted either way."""
         if self.is_cut or (self.loss and self._chance.random() < self.loss):
             self.lost += 1
-        elif to is not None and side.transport is not None and not side.transport.is_closing():
-            self.carried += 1
-            side.transport.sendto(data, to)
+            return False
+        self.carried += 1
+        return True
 
     def close(self) -> None:
         """Give the ports back."""
-        for side in (self._front, self._back):
-            if side.transport is not None:
-                side.transport.close()
+        while self._relays:
+            self._relays.pop().close()

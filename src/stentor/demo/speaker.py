@@ -143,6 +143,7 @@ class WhipSpeaker:
 
         Raises:
             Refused: with the code of the problem document, or `speaker.unreachable`.
+            OSError: there is no HTTP server.
         """
         connection = RTCPeerConnection()
         connected = asyncio.Event()
@@ -162,18 +163,20 @@ class WhipSpeaker:
         connection.on("connectionstatechange", changed)
         connection.on("track", heard)
         self._connection = connection
-        await connection.setLocalDescription(await connection.createOffer())
-        offer = connection.localDescription.sdp
-        answer = await asyncio.to_thread(self._post, offer, replaces)
-        if self.network is not None:
-            answer = await self.network.join(answer)
-        await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         try:
+            await connection.setLocalDescription(await connection.createOffer())
+            answer = await asyncio.to_thread(self._post, connection.localDescription.sdp, replaces)
+            if self.network is not None:
+                answer = await self.network.join(answer)
+            await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             async with asyncio.timeout(timeout_s):
                 await connected.wait()
         except TimeoutError:
-            await self._disconnect()
+            await self.disconnect()
             raise Refused("speaker.unreachable", "No connection to the stage came about.") from None
+        except (Refused, OSError):
+            await self.disconnect()
+            raise
 
     async def republish(self) -> None:
         """Publish again in the place of the session before, as a studio does after a loss."""
@@ -194,15 +197,16 @@ class WhipSpeaker:
         if self._location:
             await asyncio.to_thread(self._request, "DELETE", self._location, b"", {})
             self._location = ""
-        await self._disconnect()
+        await self.disconnect()
 
     async def vanish(self) -> None:
         """Be gone without a word, as with a dead battery."""
         if self.network is not None:
             self.network.cut()
-        await self._disconnect()
+        await self.disconnect()
 
-    async def _disconnect(self) -> None:
+    async def disconnect(self) -> None:
+        """Close the connection, with a good-bye to the stage as far as the network carries it."""
         if self._listening is not None:
             self._listening.cancel()
         if self._connection is not None:

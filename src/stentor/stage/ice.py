@@ -49,8 +49,10 @@ class IceLite:
         self.selected: Address | None = None
         """The address the speaker has nominated; the last one if there were several."""
         self.selected_at = 0.0
-        self.checked_at = 0.0
-        """When the last authentic check came, monotonic seconds."""
+        """When it was selected, in monotonic seconds."""
+        self.silent = False
+        """To be set while nothing comes from the selected address: the next one that proves itself
+        takes its place, even if it is not nominated again (checks of RFC 7675 never are)."""
         self.checks = 0
         self.dropped = Dropped()
         self._username = f"{ufrag}:{remote_ufrag}".encode()
@@ -120,11 +122,12 @@ class IceLite:
         return stun.success(request, host, source[1], self._password)
 
     def _remember(self, source: Address, now: float, *, nominated: bool) -> None:
-        self.checked_at = now
         self._checked.pop(source, None)
         self._checked[source] = None
         while len(self._checked) > limits.ICE_ADDRESSES_MAX:
             self._checked.pop(next(iter(self._checked)))
-        if nominated and source != self.selected:
+        follows = self.silent and self.selected is not None
+        if (nominated or follows) and source != self.selected:
             self.selected = source
             self.selected_at = now
+        self.silent = False

@@ -334,10 +334,10 @@ class Publisher:
         silent: its new address cannot get through until the socket is open to all again.
         """
         ice = self._ice
-        if self._locked:
-            if now - self._heard_at >= limits.PEER_SILENT_S:
-                self._reopen()
-        elif ice.selected is not None and now - self._heard_at < limits.PEER_SILENT_S:
+        ice.silent = now - self._heard_at >= limits.PEER_SILENT_S
+        if self._locked and ice.silent:
+            self._reopen()
+        elif not self._locked and not ice.silent and ice.selected is not None:
             settled = ice.settled or now - ice.selected_at >= limits.PEER_SETTLED_S
             self._locked = settled and self._connect(ice.selected)
             if self._locked:
