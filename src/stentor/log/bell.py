@@ -59,7 +59,7 @@ class Bell:
         if not self._counts[token]:
             del self._counts[token]
             self._absent.discard(token)
-            self._let_go()
+            self._let_go(token)
 
     def drain(self) -> set[Path]:
         """The folders in which something changed since; a new one counts as changed."""
@@ -98,8 +98,8 @@ class Bell:
             if place == folder:
                 found.add(folder)
         self._absent -= found
-        if found:
-            self._let_go()
+        for folder in found:
+            self._let_go(folder)
         return found
 
     def _add(self, folder: Path) -> bool:
@@ -122,12 +122,13 @@ class Bell:
         if folder in self._counts:
             self._absent.add(folder)
 
-    def _let_go(self) -> None:
-        """Stop watching what nobody waits for."""
-        for folder in [known for known in self._watched if not self._is_needed(known)]:
-            number = self._watched.pop(folder)
-            del self._descriptors[number]
-            self._remove(number)
+    def _let_go(self, folder: Path) -> None:
+        """Stop watching a folder, and the ancestors in which it was awaited, unless needed."""
+        for place in (folder, *folder.parents):
+            if place in self._watched and not self._is_needed(place):
+                number = self._watched.pop(place)
+                del self._descriptors[number]
+                self._remove(number)
 
     def _is_needed(self, folder: Path) -> bool:
         return folder in self._counts or any(folder in path.parents for path in self._absent)

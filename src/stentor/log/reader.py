@@ -107,8 +107,10 @@ class Reader:
         stop = min(self._chain.offset, offset + records_max)
         records: list[Record] = []
         bytes_left = READ_BYTES_MAX
-        while offset < stop and bytes_left > 0:
+        while offset < stop:
             taken = self._run(offset, stop - offset, bytes_left)
+            if not taken:
+                break
             records.extend(taken)
             offset += len(taken)
             bytes_left -= sum(HEADER_BYTES + record.header.payload_bytes for record in taken)
@@ -216,10 +218,10 @@ class Reader:
         return cut
 
     def _run(self, offset: int, records_max: int, bytes_max: int) -> list[Record]:
-        """Some records from `offset` on out of one segment: at least one."""
+        """Some records from `offset` on out of one segment; none if the first has no room."""
         name, bounds = self._index.run(offset, records_max)
         begin = bounds[0]
-        count = max(1, bisect_right(bounds, begin + bytes_max) - 1)
+        count = bisect_right(bounds, begin + bytes_max) - 1
         data = os.pread(self._descriptor(name), bounds[count] - begin, begin)
         records = []
         for number in range(count):
