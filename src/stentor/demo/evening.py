@@ -248,10 +248,13 @@ async def guest_heard(guest: Studio, kind: str, since: float) -> float:
 @contextlib.asynccontextmanager
 async def _together(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Let these run while the block does, and end them with it."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in work]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end

@@ -31,7 +31,7 @@ class Seat:
     """One listener and its socket."""
 
     listener: Listener
-    socket: socket.socket | None = None
+    wire: socket.socket | None = None
     port: int = 0
     due: float = 0.0
     """When to connect; 0 when it has a socket or is done."""
@@ -83,7 +83,7 @@ class Room:
 
     def _look_after(self, now: float) -> None:
         for seat in self.seats:
-            slow = seat.socket is not None and seat.listener.phase is Phase.CONNECTING
+            slow = seat.wire is not None and seat.listener.phase is Phase.CONNECTING
             if slow and now - seat.since > CONNECT_TIMEOUT_S:
                 self._lost(seat, now)
             elif seat.due and seat.due <= now:
@@ -91,31 +91,31 @@ class Room:
 
     def _connect(self, seat: Seat, now: float) -> None:
         seat.due, seat.since = 0.0, now
-        seat.socket = socket.socket()
-        seat.socket.setblocking(False)
-        seat.socket.connect_ex(self.address)
+        seat.wire = socket.socket()
+        seat.wire.setblocking(False)
+        seat.wire.connect_ex(self.address)
         seat.to_send = seat.listener.request(f"{self.address[0]}:{self.address[1]}")
-        self.by_descriptor[seat.socket.fileno()] = seat
-        self.poll.register(seat.socket.fileno(), select.EPOLLOUT | select.EPOLLRDHUP)
+        self.by_descriptor[seat.wire.fileno()] = seat
+        self.poll.register(seat.wire.fileno(), select.EPOLLOUT | select.EPOLLRDHUP)
 
     def _send(self, seat: Seat) -> None:
-        assert seat.socket is not None
+        assert seat.wire is not None
         try:
-            seat.to_send = seat.to_send[seat.socket.send(seat.to_send) :]
+            seat.to_send = seat.to_send[seat.wire.send(seat.to_send) :]
         except BlockingIOError:
             return
         except OSError:
             self._lost(seat, self.clock.now())
             return
         if not seat.to_send:
-            seat.port = seat.socket.getsockname()[1]
-            self.poll.modify(seat.socket.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
+            seat.port = seat.wire.getsockname()[1]
+            self.poll.modify(seat.wire.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
 
     def _receive(self, seat: Seat) -> None:
-        assert seat.socket is not None
+        assert seat.wire is not None
         listener = seat.listener
         try:
-            data = seat.socket.recv(RECEIVE_BYTES)
+            data = seat.wire.recv(RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -141,11 +141,11 @@ class Room:
         seat.wait_s = min(RETRY_MAX_S, seat.wait_s * 2)
 
     def _hang_up(self, seat: Seat) -> None:
-        if seat.socket is not None:
-            self.by_descriptor.pop(seat.socket.fileno(), None)
-            self.poll.unregister(seat.socket.fileno())
-            seat.socket.close()
-            seat.socket = None
+        if seat.wire is not None:
+            self.by_descriptor.pop(seat.wire.fileno(), None)
+            self.poll.unregister(seat.wire.fileno())
+            seat.wire.close()
+            seat.wire = None
 
     def _obey(self) -> None:
         line = sys.stdin.readline()
@@ -160,7 +160,7 @@ class Room:
             case "look":
                 answer = self.look()
             case "ports":
-                answer = {"ports": [seat.port if seat.socket else 0 for seat in self.seats]}
+                answer = {"ports": [seat.port if seat.wire else 0 for seat in self.seats]}
             case "report":
                 answer = self.report()
             case _:
