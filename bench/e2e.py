@@ -9,6 +9,7 @@ is one JSON object, also written to build/e2e.json; pictures of every page go to
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import statistics
 import sys
@@ -19,7 +20,14 @@ from typing import Any
 
 import av
 import numpy as np
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    TimeoutError,
+    async_playwright,
+)
 
 from bench import signals
 from bench.screens import overflow, shoot
@@ -122,35 +130,32 @@ async def tape(page: Page, name: str) -> signals.Tape:
 
 
 async def open_house(evening: Evening, page: Page) -> None:
-    """The owner's first minutes: account, and a Space that starts now."""
+    """The owner's first minutes: account, and a Space that starts when the host says so."""
     await page.goto(evening.house.setup_link.replace("localhost", "127.0.0.1"))
     await evening.picture(page, "setup")
-    await page.get_by_label("Name").fill("Ada Lovelace")
-    await page.get_by_label("Password", exact=False).first.fill(PASSWORD)
-    await page.locator("form button").last.click()
+    await page.get_by_label("Your name").fill("Ada Lovelace")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Make the account").click()
     await page.wait_for_url(lambda url: "/setup" not in url)
     await page.goto(f"{evening.house.url}/")
     await evening.picture(page, "home-empty")
     await page.goto(f"{evening.house.url}/new")
     await page.get_by_label("Title").fill("An evening on the air")
+    await page.get_by_label("Description").fill("Two voices, three browsers, one minute.")
     await evening.picture(page, "new")
-    await page.locator("main form button").last.click()
+    await page.get_by_role("button", name="Make the Space").click()
     await page.wait_for_url("**/studio/*")
     evening.space = page.url.rpartition("/")[2].partition("#")[0]
 
 
 async def join(evening: Evening, page: Page, name: str, picture: str) -> None:
-    """Agree to be recorded and go on stage."""
-    await page.get_by_role("button", name="Join", exact=False).wait_for()
+    """Check the microphone, agree to be recorded, and go on stage."""
+    await page.get_by_role("button", name="Check my microphone").click()
+    await page.get_by_label("Your name").fill(name)
     await page.wait_for_timeout(700)
-    field_ = page.get_by_label("Your name")
-    if await field_.count() and await field_.is_editable():
-        await field_.fill(name)
-    consent = page.get_by_role("checkbox")
-    if await consent.count():
-        await consent.first.check()
     await evening.picture(page, picture)
-    await page.get_by_role("button", name="Join", exact=False).click()
+    await page.get_by_role("button", name="I agree").click()
+    await page.locator("#mute").wait_for()
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -249,16 +254,16 @@ async def play_evening(evening: Evening, folder: Path, seconds: float) -> dict[s
         await invite(evening, host, speaker)
         say("a listener waits inside")
         await listener.goto(f"{evening.house.url}/s/{evening.space}")
+        await evening.picture(listener, "space-scheduled")
+        await host.locator("#doors").click()
+        await listener.wait_for_timeout(500)
         await evening.picture(listener, "space-doors")
         await listener.locator("#listen").click()
         await listener.wait_for_timeout(500)
         await evening.picture(listener, "space-waiting")
         await evening.picture(host, "studio-ready")
         say(f"the host starts; {seconds:.0f} s are measured")
-        await host.get_by_role("button", name="Start", exact=False).click()
-        confirm = host.get_by_role("dialog").get_by_role("button", name="Start", exact=False)
-        if await confirm.count():
-            await confirm.click()
+        await start(host)
         await listener.wait_for_function("window.stentor && window.stentor.parts > 5")
         await listener.wait_for_timeout(WARM_UP_S * 1000)
         await listener.evaluate("window.stallsBefore = window.stentor.stalls")
@@ -287,26 +292,27 @@ async def play_evening(evening: Evening, folder: Path, seconds: float) -> dict[s
 
 async def invite(evening: Evening, host: Page, speaker: Page) -> None:
     """The host makes a link for one speaker, who opens it and joins."""
-    await host.get_by_role("button", name="Invite", exact=False).first.click()
-    name = host.get_by_label("Name", exact=False).last
-    await name.fill("Grace Hopper")
+    await host.locator("#guest").fill("Grace Hopper")
+    await host.get_by_role("button", name="Make a link").click()
+    await host.wait_for_function("document.getElementById('link').value.includes('#')")
     await evening.picture(host, "studio-invite")
-    await host.get_by_role("button", name="link", exact=False).first.click()
-    link = host.locator("input[readonly]").first
-    await link.wait_for()
-    await host.wait_for_function("document.querySelector('input[readonly]').value.includes('#')")
-    await speaker.goto(await link.input_value())
-    await host.keyboard.press("Escape")
+    await speaker.goto(await host.locator("#link").input_value())
     await join(evening, speaker, "Grace Hopper", "studio-join-speaker")
+
+
+async def start(host: Page) -> None:
+    """Start, and say yes when asked."""
+    await host.locator("#start").click()
+    with contextlib.suppress(TimeoutError):
+        await host.locator("#ask-yes").click(timeout=1_000)
 
 
 async def end(evening: Evening, host: Page) -> None:
     """End, and say yes when asked."""
-    await host.get_by_role("button", name="End", exact=False).first.click()
-    dialog = host.get_by_role("dialog")
-    await dialog.wait_for()
+    await host.locator("#end").click()
+    await host.locator("#ask-yes").wait_for()
     await evening.picture(host, "studio-end-asks")
-    await dialog.get_by_role("button", name="End", exact=False).click()
+    await host.locator("#ask-yes").click()
 
 
 async def more_pictures(evening: Evening, host: Page) -> None:
