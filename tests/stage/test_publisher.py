@@ -1,4 +1,4 @@
-"""A speaker is received and heard over real sockets, until he leaves, is lost, or is not himself."""
+"""A speaker is received and heard over real sockets, until he leaves or is lost."""
 
 import asyncio
 import socket
