@@ -76,7 +76,7 @@ class Cards:
         known = None
         if is_space_id(text):
             known = read_card(self._paths.card(space), self._known.get(space))
-        if known is None:
+        if known is None or known.card.space != space:
             self._known.pop(space, None)
             raise Refused("space.unknown", "There is no Space at this address.")
         self._known[space] = known
