@@ -96,7 +96,7 @@ class Evening:
         caller = await owner.sign_up(self.house)
         self.space = await owner.create_space(caller, "An evening in a minute")
         host, guest = await self._take_seats(caller, said)
-        async with _together(host.run(), guest.run()), contextlib.AsyncExitStack() as stack:
+        async with together(host.run(), guest.run()), contextlib.AsyncExitStack() as stack:
             crowd, page = await self._let_in(stack, host, guest, listeners)
             began = self.clock.now()
             await host.commanded("space.start")
@@ -246,7 +246,7 @@ async def guest_heard(guest: Studio, kind: str, since: float) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _together(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def together(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Let these run while the block does, and end them with it."""
     tasks = [asyncio.create_task(one) for one in work]
     try:

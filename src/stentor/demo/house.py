@@ -55,6 +55,7 @@ class House:
 
     Attributes:
         setup_link: the link by which the owner's account is made, as printed; empty until then.
+        left_over: processes that were still there after a stop, by name.
     """
 
     data: Path
@@ -63,6 +64,7 @@ class House:
     listen: str = ""
     udp_ports: str = ""
     setup_link: str = ""
+    left_over: dict[str, int] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = None
     _announced: threading.Event = field(default_factory=threading.Event)
 
@@ -167,13 +169,13 @@ class House:
             if process.stdout is not None:
                 process.stdout.close()
         took = self.clock.now() - begun
-        if self.paths.run.is_dir():
-            self._end_orphans()
+        self.left_over = self.processes()
+        for pid in self.left_over.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return took
 
-    def _end_orphans(self) -> None:
-        for lock in self.paths.run.glob("*.lock"):
-            pid = node.lock_holder(lock)
-            if pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    def processes(self) -> dict[str, int]:
+        """The processes of this node that are alive, by name."""
+        locks = sorted(self.paths.run.glob("*.lock")) if self.paths.run.is_dir() else []
+        return {lock.stem: pid for lock in locks if (pid := node.lock_holder(lock))}
