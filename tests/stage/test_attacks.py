@@ -36,8 +36,10 @@ def port_of(publisher: Publisher) -> Address:
 
 
 def assert_nothing_missing(door: WhipDoor) -> None:
-    sequences = [packet[0] for packet in door.packets]
-    assert sequences == [(sequences[0] + n) & 0xFFFF for n in range(len(sequences))]
+    """All are there; a loaded kernel may swap two even on loopback."""
+    first = door.packets[0][0]
+    ahead = sorted((packet[0] - first + 100) & 0xFFFF for packet in door.packets)
+    assert ahead == list(range(ahead[0], ahead[0] + len(ahead)))
 
 
 async def test_short_and_malformed_datagrams_have_no_effect() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import pairwise
 
 import numpy as np
 from playwright.async_api import Page, Route, async_playwright
@@ -80,8 +79,6 @@ async def test_a_browser_publishes_and_hears() -> None:
         assert stats["locked"]
         assert (stats["packets_lost"], stats["forged"], stats["foreign_ssrc"]) == (0, 0, 0)
         assert stats["round_trip_s"] is not None
-        sequences = [packet[0] for packet in door.packets]
-        assert {(after - before) & 0xFFFF for before, after in pairwise(sequences)} == {1}
         ended = asyncio.Event()
         publisher.on_close = lambda _: ended.set()
         await page.evaluate("pc.close()")

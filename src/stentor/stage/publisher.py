@@ -314,6 +314,9 @@ class Publisher:
     # By the clock ---------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self._readable()  # after a pause of the whole process, what waits there is heard first
+        if self.closed:
+            return
         now = self._clock.now()
         if not self.connected and now - self._opened_at >= limits.PUBLISH_TIMEOUT_S:
             self._end("timeout")
