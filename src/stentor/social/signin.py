@@ -3,6 +3,8 @@
 An unknown name and a wrong password get the same answer after the same time.
 """
 
+import asyncio
+
 from stentor.clock import Clock, SystemClock
 from stentor.errors import Refused
 from stentor.limits import PASSWORD_CHARS_MAX
@@ -23,6 +25,7 @@ class SignIn:
         self._clock = clock
         self._passwords = Passwords()
         self._throttle = Throttle()
+        self._setting_up = asyncio.Lock()
 
     async def set_up(self, secret: str, name: str, password: str) -> tuple[Account, str]:
         """Make the owner's account, once, and sign in.
@@ -34,18 +37,21 @@ class SignIn:
             Refused: `setup.done`, `setup.invalid` or `account.invalid`.
             Unavailable: `database.away` or `web.busy`.
         """
-        if await accounts.exist(self._database):
-            raise accounts.done()
-        if not setup.is_right(self._paths, secret):
-            raise Refused(
-                "setup.invalid",
-                "This setup link is not the newest one. Open the link that `stentor serve` prints.",
-            )
-        account = Account(accounts.owner_id(self._paths), accounts.clean_name(name))
-        passwords.check_new(password, account.name)
-        password_hash = await self._passwords.hash(password)
-        await accounts.create_owner(self._database, account, password_hash, self._now_ms())
-        setup.forget(self._paths)
+        # One after the other, so that those who come too late cost no hash. Between processes the
+        # database decides, by a row that can be there once.
+        async with self._setting_up:
+            if await accounts.exist(self._database):
+                raise accounts.done()
+            if not setup.is_right(self._paths, secret):
+                raise Refused(
+                    "setup.invalid",
+                    "This is not the newest setup link. Open the one that `stentor serve` prints.",
+                )
+            account = Account(accounts.owner_id(self._paths), accounts.clean_name(name))
+            passwords.check_new(password, account.name)
+            password_hash = await self._passwords.hash(password)
+            await accounts.create_owner(self._database, account, password_hash, self._now_ms())
+            setup.forget(self._paths)
         return account, await sessions.start(self._database, account.id, self._now_ms())
 
     async def open_for_setup(self) -> bool:

@@ -50,7 +50,7 @@ def _static(name: str) -> str:
 def _hashes() -> dict[str, str]:
     folder = files("stentor").joinpath("static")
     return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16]
         for file in folder.iterdir()
         if file.is_file()
     }
