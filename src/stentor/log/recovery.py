@@ -1,6 +1,7 @@
 """Opening a log for writing: find the last whole record, cut what is torn after it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from stentor.log.chain import Chain
 from stentor.log.disk import Disk, list_segments, read_durable, walk
 from stentor.log.segment import SEGMENT_HEADER_BYTES, decode_segment
 from stentor.record import HEADER_BYTES, Header, Kind, Rendition, payload_is_whole
+
+Tell = Callable[[Header, bytes], None]
+"""Is given a record's header and payload."""
 
 
 @dataclass(slots=True)
@@ -35,12 +39,14 @@ class Recovered:
         cut_bytes: bytes of torn or unreadable records that were cut.
         lost: records that durable.json had promised and that are not there: the disk lied.
         last: for each rendition with parts, the media_time after its last sample and its parts.
+        wall_time: of the last record, UTC nanoseconds; 0 when there is none.
     """
 
     records: int = 0
     cut_bytes: int = 0
     lost: int = 0
     last: dict[Rendition, tuple[int, int]] = field(default_factory=dict)
+    wall_time: int = 0
 
 
 @dataclass(slots=True)
@@ -50,6 +56,7 @@ class Found:
     Attributes:
         epoch: the last that began.
         safe: records before this offset had been synced.
+        tell: is given each record but parts, so that who opens a log need not read it twice.
     """
 
     chain: Chain
@@ -59,20 +66,25 @@ class Found:
     lost: int = 0
     sealed: bool = False
     totals: dict[Rendition, Totals] = field(default_factory=dict)
+    wall_time: int = 0
+    tell: Tell | None = None
 
-    def add(self, header: Header) -> None:
+    def add(self, header: Header, payload: bytes) -> None:
         """Take the next record."""
+        self.wall_time = header.wall_time
         if header.kind is Kind.PART:
             self.totals.setdefault(header.rendition, Totals()).add(header)
+        elif self.tell is not None:
+            self.tell(header, payload)
         self.sealed = self.sealed or header.kind is Kind.SEAL
 
     def recovered(self) -> Recovered:
         """The same, as the writer tells it."""
         last = {key: (of.media_time_end, of.parts) for key, of in self.totals.items()}
-        return Recovered(self.chain.offset, self.cut_bytes, self.lost, last)
+        return Recovered(self.chain.offset, self.cut_bytes, self.lost, last, self.wall_time)
 
 
-def restore(folder: Path, space: str, disk: Disk) -> Found:
+def restore(folder: Path, space: str, disk: Disk, tell: Tell | None = None) -> Found:
     """Make a log whole and safe on disk, and say where it stands.
 
     Records that were safe on disk before are never cut: damage among them is an error, for a
@@ -82,7 +94,7 @@ def restore(folder: Path, space: str, disk: Disk) -> Found:
         Corrupt: `log.corrupt`.
     """
     names = list_segments(folder)
-    found = Found(Chain(space), epoch=names[-1].epoch if names else 0)
+    found = Found(Chain(space), epoch=names[-1].epoch if names else 0, tell=tell)
     durable = read_durable(folder)
     found.safe = promised = durable[0].offset if durable else 0
     if names:  # an epoch begins after everything before it was synced
@@ -151,7 +163,7 @@ def _whole_records(descriptor: int, path: Path, found: Found, limit: int | None)
         if short or (not safe and not payload_is_whole(header, payload)):
             break
         chain.advance(raw)
-        found.add(header)
+        found.add(header, payload)
         position = at + HEADER_BYTES + header.payload_bytes
     if chain.offset < min(found.safe, chain.offset if limit is None else limit):
         raise _unfit(path, chain.offset, "The segment ends before the next one begins.")

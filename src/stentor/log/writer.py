@@ -14,7 +14,7 @@ from stentor.limits import PAYLOAD_BYTES_MAX, SEGMENT_BYTES_MAX
 from stentor.log import payloads
 from stentor.log.disk import DURABLE, Disk, lock, publish, put, refuse
 from stentor.log.erasure import erase
-from stentor.log.recovery import Found, Recovered, Totals, restore
+from stentor.log.recovery import Found, Recovered, Tell, Totals, restore
 from stentor.log.rescue import rescue
 from stentor.log.segment import SEGMENT_HEADER_BYTES, SegmentHeader, SegmentName
 from stentor.record import HEADER_BYTES, RENDITION_NAMES, Cursor, Flag, Header, Kind, Rendition
@@ -58,12 +58,14 @@ class Writer:
         *,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         disk: Disk | None = None,
+        tell: Tell | None = None,
     ) -> Self:
         """Begin a log, or go on with one: cut a torn tail, begin a new epoch and segment.
 
         Args:
             segment_bytes_max: size after which a new segment begins.
             disk: what to write with; tests hand in one that fails.
+            tell: is given each record but parts that is there already, in order.
 
         Raises:
             Unavailable: `log.locked` while another writer has it; `log.disk_full`,
@@ -75,7 +77,7 @@ class Writer:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             held = lock(folder)
-            found = restore(folder, space, disk)
+            found = restore(folder, space, disk, tell)
             return cls(folder, clock, held, found, segment_bytes_max, disk)
         except OSError as error:
             _close(held)

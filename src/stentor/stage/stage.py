@@ -212,7 +212,7 @@ class Stage:
         if state.phase == "ended":
             self._spawn(floor.seal())
             return
-        floor.record(*(SpeakerDropped(seat.speaker, kept.tail) for seat in state.connected))
+        floor.record(*(SpeakerDropped(seat.speaker, kept.whole) for seat in state.connected))
         if state.phase == "live":
             self._go_on(floor, kept)
         floor.show()
@@ -231,7 +231,7 @@ class Stage:
             if rendition not in kept.inits:
                 floor.recorder.init(rendition, init, at)
         floor.recorder.live = True
-        self._spawn(floor.fill(kept.tail, "restart"))
+        self._spawn(floor.fill(kept.whole, "restart"))
 
     def _recorder(self, writer: Writer) -> Callable[[Callable[[str], None]], Recorder]:
         return lambda on_trouble: Recorder(writer, self.house.clock, on_trouble)

@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 
 from stentor.clock import Clock
-from stentor.errors import Corrupt
 from stentor.log import Reader, Writer
-from stentor.record import Kind, Rendition
+from stentor.record import Header, Kind, Rendition
 from stentor.space import events
 from stentor.space.events import Event
 from stentor.space.state import State, fold_all, sealed
@@ -36,6 +35,11 @@ class Kept:
         """The media_time after the programme's last sample."""
         return max((end for end, _ in self.tails.values()), default=0)
 
+    @property
+    def whole(self) -> int:
+        """The media_time up to which every rendition has sound."""
+        return min((end for end, _ in self.tails.values()), default=0)
+
 
 def read_state(folder: Path, space: str) -> State | None:
     """The state of a Space by its log; None when the log is empty. Blocks: call it in a thread.
@@ -58,25 +62,34 @@ def take_up(folder: Path, space: str, clock: Clock) -> Kept | None:
         Unavailable: another writer has it, or the disk refuses.
         Corrupt: as `read_state`.
     """
-    writer = Writer.open(folder, space, clock)
+    happened: list[tuple[Event, int]] = []
+    inits: set[Rendition] = set()
+    seals = 0
+
+    def tell(header: Header, payload: bytes) -> None:
+        nonlocal seals
+        match header.kind:
+            case Kind.EVENT:
+                happened.extend(_event(header, payload))
+            case Kind.INIT:
+                inits.add(header.rendition)
+            case Kind.SEAL:
+                seals += 1
+            case _:
+                pass
+
+    writer = Writer.open(folder, space, clock, tell=tell)
     try:
-        with Reader(folder, space) as reader:
-            reader.refresh()
-            state = _state(reader)
-            last = reader.tail.offset - 1
-            if state is None:
-                writer.close()
-                return None
-            return Kept(
-                writer=writer,
-                state=state,
-                tails=dict(writer.recovered.last),
-                tail_wall_time=reader.header(last).wall_time,
-                inits=frozenset(header.rendition for header in reader.headers(kind=Kind.INIT)),
-            )
+        state = fold_all(happened)
     except BaseException:
         writer.close()
         raise
+    if state is None:
+        writer.close()
+        return None
+    found = writer.recovered
+    state = sealed(state) if seals else state
+    return Kept(writer, state, dict(found.last), found.wall_time, frozenset(inits))
 
 
 def _state(reader: Reader) -> State | None:
@@ -86,10 +99,12 @@ def _state(reader: Reader) -> State | None:
 
 def _events(reader: Reader) -> Iterator[tuple[Event, int]]:
     for header in reader.headers(kind=Kind.EVENT):
-        payload = reader.record(header.offset).payload
-        try:
-            yield events.decode(payload), header.wall_time // 1_000_000
-        except msgspec.ValidationError:
-            if header.offset == 0:
-                raise Corrupt("log.events", "A Space's log begins with an event.") from None
-            continue  # readers ignore types they do not know (PROTOCOL.md, "Events")
+        yield from _event(header, reader.record(header.offset).payload)
+
+
+def _event(header: Header, payload: bytes) -> Iterator[tuple[Event, int]]:
+    """An event and its wall time in UTC ms; nothing when it is of a type we do not know."""
+    try:
+        yield events.decode(payload), header.wall_time // 1_000_000
+    except msgspec.ValidationError:  # PROTOCOL.md, "Events": ignored
+        return
