@@ -214,14 +214,10 @@ def _log_show(options: argparse.Namespace) -> None:
 
     reader = Reader(_space(options).log(options.space), options.space)
     reader.refresh()
-    offset = 0
-    while records := reader.read(offset):
-        for record in records:
-            if record.header.kind is Kind.EVENT:
-                event = json.loads(record.payload)
-                head = {"cursor": str(record.header.cursor), "media_time": record.header.media_time}
-                print(json.dumps(head | event, ensure_ascii=False))
-        offset = records[-1].header.offset + 1
+    for header in reader.headers(kind=Kind.EVENT):  # events are there even when the sound is not
+        event = json.loads(reader.record(header.offset).payload)
+        head = {"cursor": str(header.cursor), "media_time": header.media_time}
+        print(json.dumps(head | event, ensure_ascii=False))
 
 
 def _spaces(options: argparse.Namespace) -> None:

@@ -113,6 +113,7 @@ def test_a_copy_that_was_not_finished_with_is_finished_by_opening(tmp_path: Path
             writer.recover()
         before = read_all(tmp_path)
     assert len(before) == 13
+    assert verify(tmp_path, SPACE).good
     with open_writer(tmp_path) as writer:
         assert writer.tail == Cursor(2, 13)
     assert read_all(tmp_path) == before

@@ -43,20 +43,22 @@ class PartIndex:
     @property
     def media_time_end(self) -> int:
         """The media_time after the last part's last sample; 0 without parts."""
-        return self.media_time[-1] + self.duration[-1] if self.offset else 0
+        last = len(self) - 1
+        return self.media_time[last] + self.duration[last] if last >= 0 else 0
 
     def at(self, media_time: int) -> int:
         """The number of the part that holds `media_time`: the last that begins at or before it."""
-        return max(0, bisect_right(self.media_time, media_time) - 1)
+        return max(0, bisect_right(self.media_time, media_time, 0, len(self)) - 1)
 
     def add(self, header: Header) -> None:
         """Take the next part."""
         self.media_time.append(header.media_time)
         self.duration.append(header.duration)
-        self.offset.append(header.offset)
         self.payload_bytes.append(header.payload_bytes)
         self.cumulative.append(self.bytes_total)
         self.bytes_total += header.payload_bytes
+        # Last, because it is the length: who looks from another thread sees whole rows only.
+        self.offset.append(header.offset)
 
     def cut(self, offset: int) -> None:
         """Forget the parts from `offset` on."""

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from stentor.errors import Corrupt, Refused, Unavailable
@@ -109,8 +110,8 @@ def verify(folder: Path, space: str, head: str | None = None) -> Verdict:
         raise _unreadable(folder, "there are no segments in it")
     examiner = _Examiner(space, promised, wanted)
     try:
-        for name in names:
-            if not examiner.segment(folder / str(name)):
+        for name, following in zip_longest(names, names[1:]):
+            if not examiner.segment(folder / str(name), following.base if following else None):
                 break
     except OSError as error:
         raise _unreadable(folder, error.strerror) from error
@@ -144,8 +145,12 @@ class _Examiner:
                 sentence,
             )
 
-    def segment(self, path: Path) -> bool:
-        """Examine a segment; False when what follows cannot be followed."""
+    def segment(self, path: Path, limit: int | None) -> bool:
+        """Examine a segment; False when what follows cannot be followed.
+
+        Args:
+            limit: base of the next segment: records from there on count in that one.
+        """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._segment, self._position = path.name, 0
@@ -158,7 +163,7 @@ class _Examiner:
             self._verdict.epochs += self._chain.epoch != epoch
             self._position = SEGMENT_HEADER_BYTES
             # Twice: while somebody writes, the last record may just have become whole.
-            if self._records(descriptor) and (torn := self._records(descriptor)):
+            if self._records(descriptor, limit) and (torn := self._records(descriptor, limit)):
                 self.found(torn)
                 return False
         except Corrupt as wrong:
@@ -194,9 +199,11 @@ class _Examiner:
             self.found(f"The head you gave is not in this log{place}: it was cut, or is another.")
         return verdict
 
-    def _records(self, descriptor: int) -> str:
+    def _records(self, descriptor: int, limit: int | None) -> str:
         """Take the records from the position on; what is torn at the end, if anything is."""
         for _, raw, payload in walk(descriptor, self._position):
+            if self._chain.offset == limit:
+                break
             if len(raw) < HEADER_BYTES:
                 return f"The record's header ends after {len(raw)} of {HEADER_BYTES} bytes."
             header = self._chain.check(raw)
