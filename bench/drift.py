@@ -142,6 +142,7 @@ class Judge:
         self._hz = TONE_HZ * (1 + scene.ppm * 1e-6)
         self._speed = 1 + scene.ppm * 1e-6
         self._click = click
+        self._whole = scene.loss == 0.0  # else there is no tone to follow through the holes
         self._edge = np.zeros(2, np.float32)
         self._window: list[np.ndarray] = []
         self._cycles: float | None = None
@@ -159,10 +160,10 @@ class Judge:
         off = off_tone(joined)
         if off.max() > self._click:
             self.clicks += 1
-        if place < WINDOW_FRAMES:
+        if self._whole and place < WINDOW_FRAMES:
             self._window.append(frame)
-        if place == WINDOW_FRAMES - 1:
-            self._close(second)
+            if place == WINDOW_FRAMES - 1:
+                self._close(second)
 
     def _close(self, second: int) -> None:
         phase, hz, snr = self._fit(np.concatenate(self._window), self._hz)
@@ -176,6 +177,16 @@ class Judge:
         self._cycles, self._hz = cycles, hz
         # The speaker had made so many cycles when this was said, at the speaker's own clock.
         self.delays_s.append(second - cycles / TONE_HZ / self._speed)
+
+    def verdict(self) -> dict[str, object]:
+        found: dict[str, object] = {"clicks": self.clicks}
+        if self._whole:
+            first = self.delays_s[0]
+            found["delay_growth_ms"] = round(1e3 * (max(self.delays_s) - first), 2)
+            found["delay_change_ms"] = round(1e3 * (self.delays_s[-1] - first), 2)
+            found["tone_snr_db"] = round(min(self.snrs), 2)
+            found["tone_snr_median_db"] = round(float(np.median(self.snrs)), 2)
+        return found
 
 
 def run(scene: Scene) -> dict[str, object]:
@@ -207,12 +218,8 @@ def run(scene: Scene) -> dict[str, object]:
     late = stats.late * FRAME_SAMPLES
     return {
         "scene": scene.name,
-        "delay_growth_ms": round(1e3 * (max(judge.delays_s) - judge.delays_s[0]), 2),
-        "delay_change_ms": round(1e3 * (judge.delays_s[-1] - judge.delays_s[0]), 2),
+        **judge.verdict(),
         "buffer_delay_ms": [round(min(delays_ms), 1), round(max(delays_ms), 1)],
-        "tone_snr_db": round(min(judge.snrs), 2),
-        "tone_snr_median_db": round(float(np.median(judge.snrs)), 2),
-        "clicks": judge.clicks,
         "packets_sent": network.sent,
         "packets_dropped": len(network.dropped),
         "packets_received": stats.received,
@@ -283,8 +290,8 @@ def main() -> int:
     if not arguments.json:
         for one in runs:
             print(
-                f"{one['scene']}: delay grew {one['delay_growth_ms']} ms, tone over all else "
-                f"{one['tone_snr_db']} dB at worst, {one['clicks']} clicks, "
+                f"{one['scene']}: delay {one['buffer_delay_ms']} ms, tone over all else "
+                f"{one.get('tone_snr_db', '-')} dB at worst, {one['clicks']} clicks, "
                 f"{one['packets_lost']} packets lost, {one['concealed_samples']} samples concealed, "
                 f"{one['missing_samples']} missing"
             )

@@ -62,6 +62,7 @@ class VoiceStats:
     Attributes:
         received, lost, late: packets; a late one was lost before and is not lost any more.
         malformed: payloads that are no Opus.
+        refused, discarded: of no known stream; without room because nobody took frames.
         concealed_samples: sent, not here in time, and invented.
         missing_samples: sent, not here in time, and silent: neither received nor concealed.
         stretched_samples: invented while waiting for packets that came after all; they only
@@ -80,6 +81,7 @@ class VoiceStats:
     duplicates: int
     refused: int
     malformed: int
+    discarded: int
     concealed_samples: int
     missing_samples: int
     stretched_samples: int
@@ -156,6 +158,9 @@ class Voice:
 
     def frame(self, now: float) -> Pcm:
         """The frame of this beat: shape (960,), float32. Called once every 20 ms."""
+        hole = self._hole
+        if hole is not None and hole.made >= PAUSE_S * SAMPLE_RATE and self._buffer.first is None:
+            self._wait()
         if self._waiting and not self._begins(now):
             self._power *= 0.9
             return np.zeros(FRAME_SAMPLES, np.float32)
@@ -256,12 +261,11 @@ class Voice:
             self._hole = _Hole(self._position)
         hole = self._hole
         samples = self._last.samples
-        lost = True
         if first is not None:
             ahead = (first.timestamp - self._position) // STEP_SAMPLES * STEP_SAMPLES
             samples = min(samples, ahead)
-            lost = self._buffer.skipped > 0
-            if lost and samples == ahead and packet_has_fec(first.payload):
+            last = samples == ahead and self._buffer.skipped > 0
+            if last and packet_has_fec(first.payload):
                 self._advance(hole, samples, samples)
                 self._recovered += samples
                 return self._fade.real(self._decoder.decode(first.payload, samples, fec=True))
@@ -269,8 +273,6 @@ class Voice:
         if self._fade.gain == 0.0 or hole.made >= lasts_s * SAMPLE_RATE:
             self._fade.gain = 0.0
             self._advance(hole, samples, 0)
-            if first is None and hole.made >= PAUSE_S * SAMPLE_RATE:
-                self._wait()
             return np.zeros(samples, np.float32)
         self._advance(hole, samples, samples)
         return self._fade.invented(self._decoder.decode(None, samples), lasts_s)
@@ -307,6 +309,7 @@ class Voice:
             duplicates=buffer.duplicates,
             refused=buffer.refused,
             malformed=self._malformed,
+            discarded=buffer.discarded,
             concealed_samples=self._concealed,
             missing_samples=self._missing,
             stretched_samples=self._stretched,
