@@ -158,6 +158,8 @@ PROXIED_MAX = 64
 """Requests an edge has under way to web, and as many to the stage."""
 CONNECTIONS_MAX = 18_000
 """Sockets one edge holds: below the common descriptor limit of 20,000."""
+TURNED_AWAY_MAX = 256
+"""Connections beyond those that are told why there is no place; more are closed without a word."""
 ACCEPTS_PER_WAKE = 64
 """Connections an edge takes in a row; the rest is left to its siblings."""
 BODY_DEADLINE_S = 10.0

@@ -1,7 +1,6 @@
 """The public door: takes connections, reads requests one after another, sends answers."""
 
 import asyncio
-import contextlib
 import errno
 import logging
 import socket
@@ -33,12 +32,14 @@ from stentor.limits import (
     HEADER_DEADLINE_S,
     KEEP_ALIVE_S,
     SHUTDOWN_S,
+    TURNED_AWAY_MAX,
 )
 
 _telemetry = logging.getLogger(__name__)
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 ACCEPT_PAUSE_S = 0.2
 """Out of descriptors or memory: accepting at once again would only spin."""
+FULL_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,13 @@ class Door:
                     self._pause()
                     return
                 continue  # the peer gave up while it waited
-            if len(self._tasks) + self._listeners_count() >= self._connections_max:
-                self._turn_away(connection)
+            held = len(self._tasks) + self._listeners_count()
+            if held >= self._connections_max + TURNED_AWAY_MAX:
+                connection.close()
                 continue
             peer = address[0].removeprefix("::ffff:") if address else ""
-            task = asyncio.create_task(self._serve(connection, peer))
+            serving = self._serve(connection, peer, full=held >= self._connections_max)
+            task = asyncio.create_task(serving)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -132,24 +135,28 @@ class Door:
         loop.remove_reader(self._listening.fileno())
         loop.call_later(ACCEPT_PAUSE_S, lambda: None if self._closing else self.open())
 
-    def _turn_away(self, connection: socket.socket) -> None:
-        """A clear word without a task; over TLS there is no time for one."""
-        with connection, contextlib.suppress(OSError):
-            if self._tls is None:
-                sentence = "Every place at this door is taken; try again in a few seconds."
-                given = of_error(Unavailable("door.full", sentence, 5.0))
-                assert isinstance(given.body, bytes), "problem documents are all there"
-                connection.setblocking(False)
-                connection.recv(16 * 1024)  # unread bytes would turn the answer into a reset
-                connection.send(self._head(given, 1, keep=False) + given.body)
+    async def _turn_away(self, wire: Wire) -> None:
+        """A clear word to whom there is no place for."""
+        async with asyncio.timeout(self._deadlines.header_s):
+            await wire.handshake()
+            sentence = "Every place at this door is taken; try again in a few seconds."
+            refused = of_error(Unavailable("door.full", sentence, FULL_RETRY_S))
+            await self._send(wire, refused, None, keep=False)
+        await wire.finish()
 
-    async def _serve(self, connection: socket.socket, peer: str) -> None:
-        """One connection, from accept to its end or to its new owner."""
+    async def _serve(self, connection: socket.socket, peer: str, *, full: bool) -> None:
+        """One connection, from accept to its end or to its new owner.
+
+        Args:
+            full: there is no place for it.
+        """
         wire = None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wire = Wire(connection, peer, self._tls, self._deadlines.stuck_s)
-            if await self._converse(wire):
+            if full:
+                await self._turn_away(wire)
+            elif await self._converse(wire):
                 return
         except (OSError, ValueError) as error:  # ValueError: TLS refuses a socket that is gone
             _telemetry.debug("a connection broke: %s", type(error).__name__)

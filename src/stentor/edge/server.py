@@ -50,6 +50,7 @@ async def serve(
     deadlines: Deadlines | None = None,
     stuck_s: float = LISTENER_STUCK_S,
     heartbeat_s: float = HEARTBEAT_S,
+    connections_max: int = CONNECTIONS_MAX,
 ) -> None:
     """Serve the public door and all listeners who come through it, until `stop` is set.
 
@@ -59,6 +60,7 @@ async def serve(
         deadlines: how patient the door is.
         stuck_s: a listener that takes nothing for so long is let go.
         heartbeat_s: longest silence in a live response.
+        connections_max: sockets held at once; fewer when there are not as many descriptors.
 
     Raises:
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
@@ -88,7 +90,7 @@ async def serve(
         tls=tls,
         scheme=settings.url.partition(":")[0],
         deadlines=deadlines or Deadlines(),
-        connections_max=_connections_max(),
+        connections_max=min(connections_max, _descriptors_free()),
     )
     fanout.start()
     public.open()
@@ -137,8 +139,6 @@ async def _until(stop: asyncio.Event, fanout: Fanout) -> None:
             continue
 
 
-def _connections_max() -> int:
+def _descriptors_free() -> int:
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY:
-        return CONNECTIONS_MAX
-    return min(CONNECTIONS_MAX, max(1, most - DESCRIPTORS_APART))
+    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - DESCRIPTORS_APART)
