@@ -37,6 +37,10 @@ class Volume:
     def unmount(self) -> None:
         self._run("umount", str(self.place))
 
+    def let_go(self) -> None:
+        """Unmount, even when a test that failed still has files open."""
+        self._run("umount", "--lazy", str(self.place))
+
     def cut_the_power(self) -> None:
         """What was not synced is gone; the filesystem then comes back by its journal."""
         descriptor = os.open(self.place, os.O_RDONLY)
@@ -64,8 +68,10 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
         pytest.skip(f"this system does not mount a filesystem: {error.stderr.decode()}")
     except FileNotFoundError as error:
         pytest.skip(f"this system has no {error.filename}")
-    yield made
-    made.unmount()
+    try:
+        yield made
+    finally:
+        made.let_go()
 
 
 @pytest.mark.parametrize("segment_bytes_max", [2**26, 2_000])

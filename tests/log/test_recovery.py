@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from stentor.errors import Corrupt
-from stentor.log import Reader, verify
-from stentor.record import Cursor, Kind
-from tests.log.programme import SPACE, begin, files, open_writer, parts, read_all
+from stentor.log import Reader, Writer, verify
+from stentor.record import Cursor, Kind, Record
+from tests.fakes.still_clock import StillClock
+from tests.log.programme import SPACE, begin, files, open_writer, parts, read_all, write
 
 
 def unsynced(folder: Path, segment_bytes_max: int = 2**26) -> None:
@@ -61,7 +62,7 @@ def test_content_that_never_came_is_cut(tmp_path: Path) -> None:
     assert verify(tmp_path, SPACE).good
 
 
-@pytest.mark.parametrize("at", [128 + 4, 128 + 60, 128 + 100])
+@pytest.mark.parametrize("at", [128 + 4, 128 + 60, 128 + 100, 128 + 128 + 3])
 def test_damage_among_what_was_safe_is_not_cut(tmp_path: Path, at: int) -> None:
     unsynced(tmp_path)
     (path,) = files(tmp_path)
@@ -127,3 +128,35 @@ def test_an_empty_epoch_leaves_no_trace_in_the_sound(tmp_path: Path) -> None:
     verdict = verify(tmp_path, SPACE)
     assert verdict.good
     assert (verdict.records, verdict.epochs) == (4, 4)
+
+
+def test_a_damaged_durable_json_is_made_anew(tmp_path: Path) -> None:
+    unsynced(tmp_path)
+    for damage in (b"", b"{", b'{"cursor": "x", "head": ""}', b'{"cursor": "1.2", "head": "zz"}'):
+        (tmp_path / "durable.json").write_bytes(damage)
+        with open_writer(tmp_path) as writer:
+            assert writer.tail.offset == 13
+        assert verify(tmp_path, SPACE).good
+
+
+def test_who_opens_a_log_is_told_all_but_the_parts(tmp_path: Path) -> None:
+    write(tmp_path)
+    told: list[Record] = []
+    Writer.open(
+        tmp_path,
+        SPACE,
+        StillClock(),
+        tell=lambda header, payload: told.append(Record(header, payload)),
+    ).close()
+    assert told == [record for record in read_all(tmp_path) if record.header.kind is not Kind.PART]
+
+
+def test_an_erased_log_is_opened_again(tmp_path: Path) -> None:
+    write(tmp_path)
+    with open_writer(tmp_path) as writer:
+        writer.append(Kind.EVENT, b'{"type":"recording.deleted"}')
+        writer.erase()
+    with open_writer(tmp_path) as writer:
+        assert writer.sealed
+        assert writer.recovered.cut_bytes == 0
+    assert verify(tmp_path, SPACE).good

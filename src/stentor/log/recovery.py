@@ -1,15 +1,18 @@
 """Opening a log for writing: find the last whole record, cut what is torn after it."""
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stentor.errors import Corrupt
+from stentor.errors import Corrupt, Refused
 from stentor.log.chain import Chain
 from stentor.log.disk import Disk, list_segments, read_durable, walk
 from stentor.log.segment import SEGMENT_HEADER_BYTES, decode_segment
 from stentor.record import HEADER_BYTES, Header, Kind, Rendition, payload_is_whole
+
+telemetry = logging.getLogger(__name__)
 
 Tell = Callable[[Header, bytes], None]
 """Is given a record's header and payload."""
@@ -95,8 +98,7 @@ def restore(folder: Path, space: str, disk: Disk, tell: Tell | None = None) -> F
     """
     names = list_segments(folder)
     found = Found(Chain(space), epoch=names[-1].epoch if names else 0, tell=tell)
-    durable = read_durable(folder)
-    found.safe = promised = durable[0].offset if durable else 0
+    found.safe = promised = _promised(folder)
     if names:  # an epoch begins after everything before it was synced
         found.safe = max(promised, min(n.base for n in names if n.epoch == names[-1].epoch))
     for number, name in enumerate(names):
@@ -108,7 +110,24 @@ def restore(folder: Path, space: str, disk: Disk, tell: Tell | None = None) -> F
     found.lost = max(0, promised - found.chain.offset)
     if names:
         disk.sync_folder(folder)
+    if found.cut_bytes or found.lost:
+        telemetry.warning(
+            "log %s: cut %d bytes that were not whole; %d records are missing that had been synced",
+            space,
+            found.cut_bytes,
+            found.lost,
+        )
     return found
+
+
+def _promised(folder: Path) -> int:
+    """The offset before which all is durable, by durable.json; 0 when it does not say."""
+    try:
+        durable = read_durable(folder)
+    except (Corrupt, Refused) as wrong:  # it is made anew; the beginning of the epoch says enough
+        telemetry.warning("%s: %s", folder, wrong.sentence)
+        return 0
+    return durable[0].offset if durable else 0
 
 
 def _restore_segment(path: Path, found: Found, limit: int | None, disk: Disk) -> bool:
@@ -131,13 +150,12 @@ def _restore_segment(path: Path, found: Found, limit: int | None, disk: Disk) ->
                 raise _unfit(path, chain.offset, wrong.sentence) from wrong
             _remove(path, found)
             return False
-        begin = chain.offset
         end = _whole_records(descriptor, path, found, limit)
         cut = os.fstat(descriptor).st_size - end
         if cut:
             found.cut_bytes += cut
             disk.truncate(descriptor, end)
-        if cut or chain.offset > min(found.safe, begin):
+        if cut or chain.offset > found.safe:
             disk.sync(descriptor)
         return True
     finally:
@@ -159,8 +177,13 @@ def _whole_records(descriptor: int, path: Path, found: Found, limit: int | None)
             if safe:
                 raise _unfit(path, chain.offset, wrong.sentence) from wrong
             break
-        short = len(payload) < header.payload_bytes
-        if short or (not safe and not payload_is_whole(header, payload)):
+        if len(payload) < header.payload_bytes:
+            break
+        # Sound that was safe is not hashed again, which takes long, and may have been erased.
+        sound = header.kind in {Kind.INIT, Kind.PART}
+        if not (safe and sound) and not payload_is_whole(header, payload):
+            if safe:
+                raise _unfit(path, chain.offset, "Its payload is not what was written.")
             break
         chain.advance(raw)
         found.add(header, payload)
