@@ -228,8 +228,12 @@ class Floor:
         """Have card and studios tell the state."""
         muted = (seat.speaker for seat in self.state.seats.values() if seat.muted)
         self.programme.muted = frozenset(muted)
-        self._house.cards.put(self._house.paths.card(self.space), card.encode(self._card()))
+        self._house.cards.put(self._house.paths.card(self.space), self.card_json())
         self.stream.state_changed()
+
+    def card_json(self) -> bytes:
+        """The card as it is now."""
+        return card.encode(self._card())
 
     def frame(self, now: float) -> None:
         """One beat: sound first, then who is here and who speaks."""
