@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Playwright
 
 PRESS_MS_MAX = 10_000
+IN_FLIGHT_S = 0.03
+"""A part that was on its way when its edge died is not one from the next edge."""
 HEAD_EVERY_S = 0.05
 """How often the page notes where the playhead is."""
 _FLAGS = (
@@ -83,11 +85,9 @@ class Played:
         return [(at, wait) for at, wait in found if wait > STALL_S + HEAD_EVERY_S]
 
     def back_after(self, moment: float) -> float:
-        """Seconds from `moment` to the end of the longest silence between two parts after it."""
-        times = [at for at, _ in self.parts if at > moment - 1.0]
-        pairs = [(after - before, after) for before, after in itertools.pairwise(times)]
-        later = [pair for pair in pairs if pair[1] > moment]
-        return max(later)[1] - moment if later else -1.0
+        """Seconds from `moment`, when the connection was lost, to the next part; -1 without one."""
+        later = [at for at, _ in self.parts if at > moment + IN_FLIGHT_S]
+        return min(later) - moment if later else -1.0
 
 
 @dataclass(slots=True)

@@ -221,7 +221,8 @@ class Evening:
         """The gap that was announced: of the speaker whose network dropped."""
         answer = await caller.ask("GET", f"/s/{self.space}/replay/events.json", expect=200)
         begin = 0
-        for event in answer.json()["events"]:
+        for entry in answer.json()["events"]:
+            event = entry.get("event", entry)
             if event.get("type") == "speaker.dropped":
                 begin = event["media_time"]
             elif event.get("type") == "speaker.connected" and begin:

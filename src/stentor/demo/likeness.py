@@ -10,7 +10,7 @@ from stentor.limits import SAMPLE_RATE
 
 RATE = 8_000
 """Speech of the drills ends at 4 kHz; marks, which are not compared, lie above."""
-WINDOW = RATE // 2
+WINDOW = RATE // 4
 SEARCH = RATE * 150 // 1000
 """A window may be found so much earlier or later: jitter buffers breathe."""
 ACTIVE_RMS = 0.02
@@ -22,7 +22,7 @@ _Signal = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Half-second windows of speech that should be in the programme, and those that are."""
+    """Quarter seconds of speech that should be in the programme, and those that are."""
 
     windows: int
     heard: int

@@ -14,7 +14,7 @@ from stentor.limits import SAMPLE_RATE
 RESUME_S_MAX = 3.0
 REPLAY_READY_S_MAX = 2.0
 ALIKE_SHARE_MIN = 0.95
-"""Half-second windows of speech that must be recognised in the replay; Opus leaves all of them."""
+"""Quarter seconds of speech that must be recognised in the replay; Opus leaves all of them."""
 GUARD_SAMPLES = SAMPLE_RATE * 3 // 10
 GAP_SLACK_SAMPLES = SAMPLE_RATE // 10
 """A gap is announced from the beat at which it is noticed; packets are counted."""
@@ -180,6 +180,7 @@ def _browser(notes: Notes) -> dict[str, Any]:
         "parts": len(played.parts),
         "parts_lost": played.lost,
         "parts_twice": played.twice,
+        "waits": [[round(at - notes.killed_at, 2), round(wait, 3)] for at, wait in waits[:10]],
         "errors": played.errors[:5],
         "page_stalls": played.page.get("stalls"),
     }
@@ -223,7 +224,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
         ),
         (
             "Speech recognised in the replay",
-            f"{found['speech_alike']:.1%} of {found['speech_windows']} half seconds, "
+            f"{found['speech_alike']:.1%} of {found['speech_windows']} quarter seconds, "
             f"correlation {found['speech_correlation']:.2f}",
             found["speech_alike"] >= ALIKE_SHARE_MIN,
         ),
