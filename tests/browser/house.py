@@ -43,6 +43,7 @@ class House:
         self.late_s = 0.0
         self.ended = False
         self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._files: dict[str, StaticFile] = {}
         self._version = 0
@@ -57,6 +58,9 @@ class House:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks)
 
     def tell(self, **changes: object) -> None:
         """Change the card."""
@@ -100,6 +104,9 @@ class House:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 target = head.split(b" ", 2)[1].decode()
@@ -107,10 +114,11 @@ class House:
                 self.requests.append(target)
                 if not await self._answer(writer, urlsplit(target), headers):
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the browser left
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the browser left, or the house is closed
         finally:
             self._writers.discard(writer)
+            self._tasks.discard(task)
             writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, url: object, headers: str) -> bool:

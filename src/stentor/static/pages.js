@@ -1,6 +1,6 @@
 /** What web's pages gain from a script: times as the reader says them, filled-in forms. */
 
-import { tellTimes } from "./time.js";
+import { tellTimes } from "./tell.js";
 
 tellTimes();
 

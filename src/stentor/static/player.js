@@ -96,6 +96,7 @@ export class LivePlayer extends EventTarget {
   #nextSample = -1;
   #bytesAtMs = 0;
   #stalledAtMs = 0;
+  #movedAtMs = 0;
   #run = 0;
   #wake = () => {};
 
@@ -330,10 +331,14 @@ export class LivePlayer extends EventTarget {
     }
   }
 
+  /** Not before the init is read: Chromium may forget a position that it was given earlier. */
   #moveTo(seconds) {
+    const audio = this.#audio;
     this.#moving = true;
-    this.#audio.currentTime = seconds;
-    this.#audio.addEventListener("seeked", () => (this.#moving = false), { once: true });
+    this.#movedAtMs = performance.now();
+    audio.addEventListener("seeked", () => (this.#moving = false), { once: true });
+    if (audio.readyState) audio.currentTime = seconds;
+    else audio.onloadedmetadata = () => (audio.currentTime = seconds);
   }
 
   #append(bytes) {
@@ -417,5 +422,9 @@ export class LivePlayer extends EventTarget {
       this.#fetching.abort();
     }
     if (this.#stalledAtMs) this.#steer();
+    const { buffered, currentTime, seeking } = this.#audio;
+    const before = buffered.length > 0 && currentTime < buffered.start(0) - 0.05;
+    const moved = performance.now() - this.#movedAtMs < 1_000;
+    if (before && !seeking && !moved && !this.#seekToStart) this.#moveTo(buffered.start(0));
   }
 }

@@ -1,9 +1,19 @@
 /** The controls of a recording on the Space page: seek, speed, download, who was speaking. */
 
 import { ReplayPlayer } from "./replay.js";
-import { clockTime, spokenTime } from "./time.js";
+import { clockTime } from "./time.js";
 
 const $ = (/** @type {string} */ id) => document.getElementById(id);
+const CONTROLS = `
+<input id="seek" type="range" min="0" step="any" value="0" aria-label="Position in the recording">
+<p class="row times"><span id="at" class="clock">0:00</span><span id="length" class="clock">0:00</span></p>
+<p class="row">
+<button id="back" aria-label="15 seconds back">−15 s</button>
+<button id="on" aria-label="30 seconds on">+30 s</button>
+<label><span class="sr">Speed</span><select id="speed"><option value="0.8">0.8×</option><option value="1" selected>1×</option><option value="1.25">1.25×</option><option value="1.5">1.5×</option><option value="2">2×</option></select></label>
+<a id="download" class="button quiet">Download</a>
+</p>
+`;
 const STEPS_S = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -60,
   PageUp: 60 };
 
@@ -13,6 +23,7 @@ const STEPS_S = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageD
  * @returns {ReplayPlayer}
  */
 export function openRecording(audio, card, tell) {
+  $("replay").innerHTML = CONTROLS;
   const player = new ReplayPlayer(audio, card.space, (card.duration_samples ?? 0) / 48_000);
   const key = `stentor.position.${card.space}`;
   let timeline = null;
@@ -89,4 +100,12 @@ async function readTimeline(space) {
   } catch {
     return []; // the recording plays without knowing who speaks
   }
+}
+
+/** 3725 as "1 hour 2 minutes 5 seconds", for those who hear it. */
+function spokenTime(/** @type {number} */ seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  const parts = [[Math.floor(s / 3600), "hour"], [Math.floor(s / 60) % 60, "minute"],
+    [s % 60, "second"]].filter(([n]) => n);
+  return parts.map(([n, unit]) => `${n} ${unit}${n === 1 ? "" : "s"}`).join(" ") || "0 seconds";
 }

@@ -23,22 +23,3 @@ export function clockTime(/** @type {number} */ seconds) {
   const minutes = Math.floor(s / 60) % 60;
   return (s >= 3600 ? `${Math.floor(s / 3600)}:${two(minutes)}` : minutes) + `:${two(s % 60)}`;
 }
-
-/** 3725 as "1 hour 2 minutes 5 seconds", for those who hear it. */
-export function spokenTime(/** @type {number} */ seconds) {
-  const s = Math.max(0, Math.floor(seconds));
-  const parts = [[Math.floor(s / 3600), "hour"], [Math.floor(s / 60) % 60, "minute"],
-    [s % 60, "second"]].filter(([n]) => n);
-  return parts.map(([n, unit]) => `${n} ${unit}${n === 1 ? "" : "s"}`).join(" ") || "0 seconds";
-}
-
-/** Fills every `<time datetime>` of a server-rendered page; `data-time="relative"` counts. */
-export function tellTimes(/** @type {ParentNode} */ root = document) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    const ms = Date.parse(time.getAttribute("datetime") ?? "");
-    if (Number.isNaN(ms)) continue;
-    const relative = relativeTime((ms - Date.now()) / 1000);
-    time.textContent = time.dataset.time === "relative" ? relative : wholeTime(ms);
-    time.title = time.dataset.time === "relative" ? wholeTime(ms) : relative;
-  }
-}
