@@ -56,8 +56,8 @@ async def studio() -> AsyncIterator[Page]:
 
 
 async def test_a_browser_publishes_and_hears() -> None:
-    wave = 8_000 * np.sin(np.arange(500 * limits.FRAME_SAMPLES) * 0.06)
-    packets = packets_of(wave.astype(np.int16).reshape(500, -1))
+    wave = 8_000 * np.sin(np.arange(800 * limits.FRAME_SAMPLES) * 0.06)
+    packets = packets_of(wave.astype(np.int16).reshape(800, -1))
     async with studio() as page, WhipDoor() as door:
         # The offer is sent before candidates are gathered: we need none.
         publisher = await door.publish(await page.evaluate(OFFER))
@@ -65,7 +65,8 @@ async def test_a_browser_publishes_and_hears() -> None:
             "sdp => pc.setRemoteDescription({type: 'answer', sdp})", publisher.answer
         )
         await door.wait_packets(1)
-        while len(door.packets) < 325:  # the browser's reports come every 5 s
+        # Until reports have gone both ways: a browser sends one about every 5 s.
+        while publisher.stats()["round_trip_s"] is None and len(door.packets) < len(packets):
             publisher.send(packets[len(door.packets)], 960 * len(door.packets))
             await door.wait_packets(len(door.packets) + 1)
         figures = await page.evaluate(FIGURES)
@@ -73,7 +74,7 @@ async def test_a_browser_publishes_and_hears() -> None:
         assert figures["transport"]["srtpCipher"] == "SRTP_AEAD_AES_128_GCM"
         assert figures["remote-inbound-rtp"]["packetsLost"] == 0
         assert 0 < figures["remote-inbound-rtp"]["roundTripTime"] < 0.5
-        assert figures["inbound-rtp"]["packetsReceived"] > 200
+        assert figures["inbound-rtp"]["packetsReceived"] > 100
         assert figures["inbound-rtp"]["totalAudioEnergy"] > 0.01
         stats = publisher.stats()
         assert stats["locked"]
