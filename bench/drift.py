@@ -1,7 +1,7 @@
 """Measures what a speaker's clock and network do to a voice over hours, on a simulated clock.
 
 Two speakers whose sound cards run 200 ppm fast and slow send a tone for three hours over a network
-with 1 ms of jitter; a third one for half an hour over a network that loses 5 % and delivers after
+with 1 ms of jitter; a third one for a quarter of an hour over a network that loses 5 % and delivers after
 80 +- 20 ms, in any order, with one outage of two seconds. Every packet is real Opus and goes
 through the stage's own Voice. Delay is measured in the audio itself, by the phase of the tone.
 """
@@ -244,6 +244,7 @@ def judge_all(runs: list[dict]) -> dict[str, object]:
         "clicks": sum(one["clicks"] for one in runs),
         "concealed_samples": lossy["concealed_samples"],
         "missing_samples": lossy["missing_samples"],
+        "dropped_samples": lossy["packets_dropped"] * FRAME_SAMPLES,
         "missing_exact": all(one["exact"] for one in runs),
         "runs": runs,
     }
@@ -266,7 +267,7 @@ def scenes(hours: float) -> list[Scene]:
         Scene(
             "5 % loss, 80 +- 20 ms",
             50.0,
-            max(120, seconds // 6),
+            max(120, seconds // 12),
             base_s=0.080,
             jitter_s=0.020,
             loss=0.05,

@@ -5,10 +5,11 @@ of all renditions keep together whatever their frames' lengths: ten Opus frames 
 40 ms, nine or ten AAC frames of 1,024 samples.
 
 Codecs are late: what a decoder gives for the first sample it is fed is older. Opus is 312 samples
-late, which `dOps` says (pre-skip) and players take off. An AAC-LC decoder is one frame late and
-the file has no word for it; so the encoder's first packet, which holds only that lateness, is left
-out and the second stands at the first one's time. Both renditions then agree to a few samples
-(to 312, for a player that ignores pre-skip).
+late, which `dOps` says (pre-skip). Players drop as many at the beginning; browsers then play the
+rest from the part's own time, which is exact, and FFmpeg 312 samples after it. An AAC-LC decoder is
+one frame late and the file has no word for it; so the encoder's first packet, which holds only
+that lateness, is left out and the second stands at the first one's time. The renditions therefore
+agree to within 312 samples, a third of an AAC frame.
 """
 
 from dataclasses import dataclass
