@@ -126,6 +126,21 @@ async def test_reports_are_exchanged_and_a_bye_is_obeyed() -> None:
         speaker.close()
 
 
+async def test_speakers_of_ipv4_and_ipv6_come_to_the_same_socket() -> None:
+    async with WhipDoor(Settings(listen="0.0.0.0:443", udp_public="127.0.0.1")) as door:
+        speaker = RawSpeaker()
+        publisher = await door.publish(speaker.offer())
+        await speaker.connect(publisher.answer)
+        answer = await speaker.check_passes()
+        assert answer.attributes["XOR-MAPPED-ADDRESS"] == speaker.socket.getsockname()
+        speaker.send(speaker.packet(1))
+        await door.wait_packets(1)
+        publisher.send(b"mix", 0)
+        assert (await speaker.receive())[0] == 0x80
+        assert publisher.stats()["locked"]
+        speaker.close()
+
+
 async def test_who_does_not_connect_in_time_is_let_go() -> None:
     clock = ShiftedClock()
     async with WhipDoor(clock=clock) as door:

@@ -314,6 +314,7 @@ class Publisher:
     # By the clock ---------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self._tick_handle = self._loop.call_later(TICK_S, self._tick)
         self._readable()  # after a pause of the whole process, what waits there is heard first
         if self.closed:
             return
@@ -322,12 +323,10 @@ class Publisher:
             self._end("timeout")
         elif now - self._heard_at >= limits.SPEAKER_LOST_S:
             self._end("lost")
-        else:
-            if self.connected:
-                self._lock(now)
-                if now - self._reported_at >= limits.RTCP_INTERVAL_S:
-                    self._report()
-            self._tick_handle = self._loop.call_later(TICK_S, self._tick)
+        elif self.connected:
+            self._lock(now)
+            if now - self._reported_at >= limits.RTCP_INTERVAL_S:
+                self._report()
 
     def _lock(self, now: float) -> None:
         """Let the kernel drop whatever is not the selected peer's, or stop it doing so.
