@@ -15,7 +15,7 @@ from stentor.space import card, events
 from stentor.stage.encoder import EncodedPart, RenditionEncoder
 
 SPACE = "0123456789ab"
-SECONDS = 14
+SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sound:
 
 @functools.cache
 def sound(rendition: Rendition) -> Sound:
-    """Fourteen seconds, encoded once."""
+    """Half a minute, encoded once."""
     encoder = RenditionEncoder(rendition, 0)
     time = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
     tone = (0.3 * np.sin(2 * np.pi * 330 * time) * (1 + np.sin(2 * np.pi * time))).astype(

@@ -76,7 +76,7 @@ def pages(tmp_path: Path) -> SpacePages:
         space_html=TEMPLATE,
         a_css="p { color: red }\n",
         b_js='/** B. */\nimport x from "./x.js";\nexport const one = 1;\nexport function f() {}\n',
-        c_js='import {\n  one,\n  f,\n} from "./b.js";\nf(one);\nexport { f };\nexport class C {}\n',
+        c_js='import {\n  one,\n} from "./b.js";\nf(one);\nexport { f };\nexport class C {}\n',
     )
     return SpacePages(files, URL)
 
@@ -97,8 +97,8 @@ def test_nothing_breaks_out_of_the_page(tmp_path: Path) -> None:
     data = next(c for c in parsed.contents["script"] if c.startswith("{"))
     assert "<" not in data
     assert json.loads(data) == json.loads(card.data)
-    described = {a.get("property") or a.get("name"): a["content"] for t, a in parsed.elements
-                 if t == "meta"}  # fmt: skip
+    meta = [attributes for tag, attributes in parsed.elements if tag == "meta"]
+    described = {each.get("property") or each.get("name"): each["content"] for each in meta}
     assert described["og:title"] == EVIL
     assert described["og:url"] == f"{URL}/s/{SPACE}"
     assert described["twitter:image"] == f"{URL}/static/preview.png"

@@ -88,6 +88,7 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None]] = set()
         self._bodies = 0
+        self._turned_away = 0
         self._closing = False
 
     def open(self) -> None:
@@ -119,13 +120,14 @@ class Door:
                     self._pause()
                     return
                 continue  # the peer gave up while it waited
-            held = len(self._tasks) + self._listeners_count()
-            if held >= self._connections_max + TURNED_AWAY_MAX:
+            held = len(self._tasks) - self._turned_away + self._listeners_count()
+            full = held >= self._connections_max
+            if full and self._turned_away >= TURNED_AWAY_MAX:
                 connection.close()
                 continue
             peer = address[0].removeprefix("::ffff:") if address else ""
-            serving = self._serve(connection, peer, full=held >= self._connections_max)
-            task = asyncio.create_task(serving)
+            self._turned_away += full
+            task = asyncio.create_task(self._serve(connection, peer, full=full))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -164,6 +166,8 @@ class Door:
             _telemetry.debug("a connection was closed by the shutdown")
         except Exception:
             _telemetry.exception("a connection ended by a fault of ours")
+        finally:
+            self._turned_away -= full
         (wire or connection).close()
 
     async def _converse(self, wire: Wire) -> bool:

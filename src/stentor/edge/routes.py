@@ -98,7 +98,7 @@ class Routes:
                 return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
             case ["hls", file] if file == f"{_HLS}.m3u8":
                 return await self.recordings.hls(known, _HLS, "")
-            case ["hls", folder, file] if folder == _HLS:
+            case ["hls", folder, file] if folder == _HLS and file:
                 return await self.recordings.hls(known, _HLS, file)
             case _:
                 raise Refused("page.unknown", "There is nothing at this address.")

@@ -69,7 +69,7 @@ async def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     files = static.load()
     fanout = Fanout(paths, clock, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
-    shelf = Shelf(paths, clock)
+    shelf = Shelf(paths)
     routes = Routes(
         index=index,
         files=files,

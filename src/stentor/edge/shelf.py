@@ -5,16 +5,12 @@ from collections import OrderedDict
 
 import msgspec
 
-from stentor.clock import Clock
 from stentor.errors import Refused
 from stentor.ids import SpaceId
 from stentor.limits import OPEN_RECORDS, READ_RECORDS_MAX, SPACES_READ_MAX
 from stentor.log import Reader
 from stentor.paths import Paths
 from stentor.record import Kind, Rendition
-
-FRESH_S = 0.1
-"""A log looked at within this time is fresh enough for a playlist or a replay."""
 
 
 class OpenLog:
@@ -27,7 +23,6 @@ class OpenLog:
     def __init__(self, space: SpaceId, paths: Paths) -> None:
         self.reader = Reader(paths.log(space), space)
         self._lock = asyncio.Lock()
-        self._fresh_until = 0.0
         self._inits: dict[Rendition, bytes] = {}
         self._events: tuple[bytes, bytes] = (b"", b"")
 
@@ -35,18 +30,16 @@ class OpenLog:
         # Whoever still reads from a log that had to make room holds it until then.
         self.reader.close()
 
-    async def refresh(self, clock: Clock) -> None:
-        """Pick up what was appended.
+    async def refresh(self) -> None:
+        """Pick up what was appended: a little at once, a long log in a thread.
 
         Raises:
             Corrupt: the log is not what was written.
         """
         async with self._lock:
-            if clock.now() < self._fresh_until:
-                return
-            while await asyncio.to_thread(self.reader.refresh, OPEN_RECORDS * 4):
-                pass
-            self._fresh_until = clock.now() + FRESH_S
+            more = self.reader.refresh(OPEN_RECORDS)
+            while more:
+                more = await asyncio.to_thread(self.reader.refresh, 4 * OPEN_RECORDS)
 
     async def init(self, rendition: Rendition) -> bytes:
         """The rendition's init.
@@ -117,9 +110,8 @@ class OpenLog:
 class Shelf:
     """The logs of Spaces that are being replayed or listed; the longest unused one makes room."""
 
-    def __init__(self, paths: Paths, clock: Clock) -> None:
+    def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        self._clock = clock
         self._logs: OrderedDict[SpaceId, OpenLog] = OrderedDict()
 
     async def log(self, space: SpaceId) -> OpenLog:
@@ -134,7 +126,7 @@ class Shelf:
         self._logs.move_to_end(space)
         if len(self._logs) > SPACES_READ_MAX:
             self._logs.popitem(last=False)
-        await log.refresh(self._clock)
+        await log.refresh()
         return log
 
     def close(self) -> None:
