@@ -72,6 +72,7 @@
     window.RTCPeerConnection = class extends Peer {
       constructor(...args) {
         super(...args);
+        (window.peers ??= []).push(this);
         this.addEventListener("track", (event) => {
           if (!tapes.returned)
             void record("returned", (c) => c.createMediaStreamSource(new MediaStream([event.track])), false);

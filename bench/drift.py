@@ -1,8 +1,8 @@
 """Measures what a speaker's clock and network do to a voice over hours, on a simulated clock.
 
 Two speakers whose sound cards run 200 ppm fast and slow send a tone for three hours over a network
-with 1 ms of jitter; a third one for a quarter of an hour over a network that loses 5 % and delivers after
-80 +- 20 ms, in any order, with one outage of two seconds. Every packet is real Opus and goes
+with 1 ms of jitter; a third one for a quarter of an hour over a network that loses 5 % and delivers
+after 80 +- 20 ms, in any order, with one outage of two seconds. Every packet is real Opus and goes
 through the stage's own Voice. Delay is measured in the audio itself, by the phase of the tone.
 """
 
@@ -293,8 +293,8 @@ def main() -> int:
             print(
                 f"{one['scene']}: delay {one['buffer_delay_ms']} ms, tone over all else "
                 f"{one.get('tone_snr_db', '-')} dB at worst, {one['clicks']} clicks, "
-                f"{one['packets_lost']} packets lost, {one['concealed_samples']} samples concealed, "
-                f"{one['missing_samples']} missing"
+                f"{one['packets_lost']} packets lost, {one['concealed_samples']} samples "
+                f"concealed, {one['missing_samples']} missing"
             )
     print(line)
     return 0 if outcome["ok"] else 1

@@ -33,6 +33,7 @@ from bench import signals
 from bench.screens import overflow, shoot
 from stentor.clock import SystemClock
 from stentor.demo.calls import Caller
+from stentor.demo.health import stage_health
 from stentor.demo.house import House
 
 CHROMIUM = "/usr/bin/chromium"
@@ -48,6 +49,16 @@ QUIET = (
 PASSWORD = "a long enough pass phrase"
 VOICE_SECONDS = 30
 WARM_UP_S = 4.0
+BACK_DELAY_MS = """async () => {
+  let found = 0;
+  for (const peer of window.peers ?? [])
+    (await peer.getStats()).forEach((s) => {
+      if (s.type === "inbound-rtp" && s.jitterBufferEmittedCount)
+        found = (1000 * s.jitterBufferDelay) / s.jitterBufferEmittedCount;
+    });
+  return found;
+}"""
+"""Mean time in the browser's own jitter buffer since it was connected."""
 TARGETS = {
     "mouth_to_ear_p50_s": 0.7,
     "mouth_to_ear_p95_s": 1.0,
@@ -205,6 +216,25 @@ async def measure(pages: dict[str, Page], seconds: float, since: float) -> dict[
     }
 
 
+async def explained(evening: Evening, pages: dict[str, Page]) -> dict[str, Any]:
+    """Where the delay sits: the stage's buffers, the browsers' buffers, the player, the beat."""
+    health = await stage_health(evening.house)
+    back_ms = []
+    for name in ("host", "speaker"):
+        back_ms.append(await pages[name].evaluate(BACK_DELAY_MS))
+    player = await pages["listener"].evaluate(
+        "[stentor.latencyS, stentor.bufferedS, stentor.targetS]"
+    )
+    voices = health.get("voices", {}).values()
+    return {
+        "stage_buffer_ms": [round(voice["delay_ms"]) for voice in voices],
+        "stage_concealed_samples": [voice["concealed_samples"] for voice in voices],
+        "back_buffer_ms": [round(value) for value in back_ms],
+        "player_latency_buffer_target_s": [round(float(value), 3) for value in player],
+        "beat": health["beat"],
+    }
+
+
 async def replayed(evening: Evening, listener: Page, ended: float) -> dict[str, Any]:
     """The same address replays it: the file holds every mark, and the page plays it."""
     clock, caller = SystemClock(), Caller(evening.house.url)
@@ -271,6 +301,7 @@ async def play_evening(evening: Evening, folder: Path, seconds: float) -> dict[s
         await listener.wait_for_timeout(seconds * 1000)
         pages = {"host": host, "speaker": speaker, "listener": listener}
         result = await measure(pages, seconds, since)
+        result["where"] = await explained(evening, pages)
         result["stalls_at_start"] = await listener.evaluate("window.stallsBefore")
         say("pictures of the live pages")
         await evening.picture(listener, "space-live")

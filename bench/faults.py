@@ -22,16 +22,20 @@ from pathlib import Path
 from typing import Any
 
 from stentor.clock import SystemClock
-from stentor.demo import owner, replay, sockets, speech
+from stentor.demo import marks, owner, replay, sockets, speech
 from stentor.demo.calls import Caller
 from stentor.demo.crowd import Account, Crowd, Report
 from stentor.demo.evening import together
 from stentor.demo.house import House
 from stentor.demo.studio import Studio
 from stentor.demo.telling import Telling, finish, table
+from stentor.demo.verdict import GUARD_SAMPLES, SETTLE_SAMPLES
 from stentor.errors import StentorError, Unavailable
 from stentor.limits import SAMPLE_RATE
-from stentor.record import RENDITION_NAMES
+from stentor.log import Reader
+from stentor.record import RENDITION_NAMES, Kind
+from stentor.space import events
+from stentor.space.events import StageGap
 
 EDGES = 2
 BACK_S_MAX = 3.0
@@ -55,6 +59,8 @@ class Drill:
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     caller: Caller = field(default_factory=lambda: Caller(""))
     space: str = ""
+    gaps: int = 0
+    """Announced gaps of the stage that have been looked at."""
 
     async def run(self) -> dict[str, Any]:
         """Open, break, close; all figures."""
@@ -77,13 +83,14 @@ class Drill:
             say(f"{self.listeners} listeners hear the host")
             await asyncio.sleep(WATCH_S)
             await self._web(crowd, host)
-            for index in range(EDGES):
-                await self._edge(crowd, index)
+            await self._edge(crowd, 0)
+            await self._more(crowd)  # the first edge is empty now: let some come to it again
+            await self._edge(crowd, 1)
             await self._stage(crowd, host)
             await self._supervisor(crowd, host)
             await self._stop_and_go_on(crowd, host)
             report = await self._end(crowd, host)
-        self.found["evening"] = await self._prove(report)
+        self.found["evening"] = await self._prove(report, host)
         say(f"the log is {'verified' if self.found['evening']['log_verified'] else 'NOT verified'}")
         figures: dict[str, Any] = {"listeners": self.listeners, **self.found}
         figures["ok"] = all(one["ok"] for one in self.found.values())
@@ -131,6 +138,13 @@ class Drill:
         whole = not any(wrong_parts(before, report).values())
         self._note(name, figures, stalls == 0 and 0 <= back_s <= BACK_S_MAX and whole)
         await self._wait_for(name)
+
+    async def _more(self, crowd: Crowd) -> None:
+        await crowd.join(self.listeners, over_s=1.0)
+        self.listeners *= 2
+        if not await crowd.all_hearing(self.listeners, PATIENCE_S):
+            raise Unavailable("demo.failed", "Not all new listeners hear the programme.")
+        self.telling.say(f"{self.listeners} listeners now")
 
     async def _stage(self, crowd: Crowd, host: Studio) -> None:
         before = await crowd.report()
@@ -195,13 +209,21 @@ class Drill:
         self._note("end", {"replay_ready_s": round(ready_s, 3)}, ended and 0 <= ready_s <= 2.0)
         return await crowd.report()
 
-    async def _prove(self, report: Report) -> dict[str, Any]:
-        """The whole evening against its replay."""
-        unlike, continuous = 0, True
+    async def _prove(self, report: Report, host: Studio) -> dict[str, Any]:
+        """The whole evening against its replay, and the replay against what was said."""
+        unlike, continuous, programme = 0, True, b""
         for name in RENDITION_NAMES:
             found = await replay.fetch(self.caller, self.space, name)
             unlike += found.unlike(report.parts[name])
             continuous = continuous and found.is_continuous
+            programme = programme or found.body
+        pcm = await asyncio.to_thread(replay.decode, programme)
+        told = await replay.events(self.caller, self.space)
+        counts = [
+            marks.count(pcm[begin + SETTLE_SAMPLES : end - GUARD_SAMPLES], host.said.mark)
+            for begin, end in replay.stretches(told, host.speaker, len(pcm))
+            if host.said and end - begin > SETTLE_SAMPLES + 2 * SAMPLE_RATE
+        ]
         out: dict[str, Any] = {
             "parts": sum(one.parts for one in report.listeners),
             "parts_lost": sum(one.lost for one in report.listeners),
@@ -209,29 +231,48 @@ class Drill:
             "parts_torn": sum(one.torn for one in report.listeners),
             "replay_unlike": unlike,
             "replay_continuous": continuous,
+            "stretches": len(counts),
+            "marks_expected": sum(one.expected for one in counts),
+            "marks_found": sum(one.found for one in counts),
+            "marks_shifted_samples": sum(one.shifted_samples for one in counts),
             "log_verified": await self._verify(),
         }
         wrong = out["parts_lost"] + out["parts_twice"] + out["parts_torn"] + unlike
-        out["ok"] = wrong == 0 and continuous and out["log_verified"]
+        agree = counts and all(one.agrees for one in counts)
+        out["ok"] = wrong == 0 and continuous and out["log_verified"] and bool(agree)
         return out
 
     # What they are made of --------------------------------------------------------------------
 
     async def _sound_back(self, crowd: Crowd, host: Studio, since: float) -> dict[str, Any]:
         """Wait until the host is heard again after the stage was away, and say when that was."""
-        gap = await host.heard("stage.gap", since, PATIENCE_S)
         connected = await host.heard("speaker.connected", since, PATIENCE_S, speaker=host.speaker)
         async with asyncio.timeout(PATIENCE_S):
             while not await self._all_hear(crowd, connected.at):
                 await asyncio.sleep(0.05)
         back_s = CLOCK.now() - since
-        line = gap.line
-        gap_s = (line["to_media_time"] - line["from_media_time"]) / SAMPLE_RATE
+        gaps = await asyncio.to_thread(self._gaps)
+        gap_s = sum(gaps[self.gaps :]) / SAMPLE_RATE
+        self.gaps = len(gaps)
         return {
             "speaker_back_s": round(connected.at - since, 3),
             "sound_back_s": round(back_s, 3),
             "gap_s": round(gap_s, 3),
         }
+
+    def _gaps(self) -> list[int]:
+        """The announced gaps of the stage so far, in samples, from the log itself."""
+        reader = Reader(self.house.paths.log(self.space), self.space)
+        reader.refresh()
+        found, offset = [], 0
+        while records := reader.read(offset):
+            for record in records:
+                if record.header.kind is Kind.EVENT:
+                    event = events.decode(record.payload)
+                    if isinstance(event, StageGap):
+                        found.append(event.to_media_time - event.from_media_time)
+            offset = records[-1].header.offset + 1
+        return found
 
     async def _all_hear(self, crowd: Crowd, since: float) -> bool:
         look = await crowd.look()
@@ -340,6 +381,9 @@ def main() -> int:
         found = asyncio.run(drill(max(4, min(500, options.listeners)), telling))
     except StentorError as error:
         print(f"faults: {error.sentence}", file=sys.stderr)
+        return 2
+    except TimeoutError:
+        print(f"faults: something took longer than {PATIENCE_S:g} s.", file=sys.stderr)
         return 2
     found["took_s"] = round(telling.elapsed_s, 1)
     print("\n" + table(rows(found)) + "\n")
