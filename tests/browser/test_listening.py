@@ -197,7 +197,7 @@ async def test_the_low_rendition_takes_over_without_a_hole(house: House, visit: 
         await visit.until("stentor.rendition === 'opus-low' && stentor.connects === 2")
         await visit.page.wait_for_timeout(1_500)
         face = await visit.face()
-    assert face["stalls"] == 0
+    assert face["stalledS"] < 0.3
     assert len(await played_parts(visit)) == 1
 
 

@@ -91,12 +91,11 @@ export class LivePlayer extends EventTarget {
   #events = [];
   #live = false;
   #over = false;
-  #moving = false;
   #seekToStart = true;
   #nextSample = -1;
   #bytesAtMs = 0;
   #stalledAtMs = 0;
-  #movedAtMs = 0;
+  #wantedS = -1;
   #run = 0;
   #wake = () => {};
 
@@ -143,6 +142,7 @@ export class LivePlayer extends EventTarget {
     this.#nextSample = -1;
     this.pace.forget();
     if (!this.#source) this.#open();
+    else if (this.#buffer && !this.#buffer.updating) this.#buffer.remove(0, Infinity);
     this.#audio.play().catch((error) => {
       if (error.name === "NotAllowedError") this.#pause("refused");
     });
@@ -331,14 +331,20 @@ export class LivePlayer extends EventTarget {
     }
   }
 
-  /** Not before the init is read: Chromium may forget a position that it was given earlier. */
+  /** Where to go as soon as there is sound: browsers cut a seek short that leads elsewhere. */
   #moveTo(seconds) {
+    this.#wantedS = seconds;
+    this.#steer();
+  }
+
+  #arrive() {
     const audio = this.#audio;
-    this.#moving = true;
-    this.#movedAtMs = performance.now();
-    audio.addEventListener("seeked", () => (this.#moving = false), { once: true });
-    if (audio.readyState) audio.currentTime = seconds;
-    else audio.onloadedmetadata = () => (audio.currentTime = seconds);
+    const { buffered } = audio;
+    const last = buffered.length - 1;
+    if (last < 0 || buffered.end(last) <= this.#wantedS) return;
+    const toS = Math.max(this.#wantedS, buffered.start(last));
+    this.#wantedS = -1;
+    if (Math.abs(audio.currentTime - toS) > 0.02) audio.currentTime = toS;
   }
 
   #append(bytes) {
@@ -371,7 +377,8 @@ export class LivePlayer extends EventTarget {
   #steer() {
     const audio = this.#audio;
     const { buffered } = audio;
-    if (!buffered.length || audio.paused || this.#moving || this.#seekToStart) return;
+    if (this.#wantedS >= 0) return this.#arrive();
+    if (!buffered.length || audio.paused || audio.seeking || this.#seekToStart) return;
     const last = buffered.length - 1;
     if (last > 0 && this.#stalledAtMs && buffered.start(last) > audio.currentTime) {
       return this.#moveTo(buffered.start(last)); // a hole that will not be filled
@@ -389,7 +396,7 @@ export class LivePlayer extends EventTarget {
   }
 
   #ranDry() {
-    if (this.#seekToStart || this.#moving || this.#stalledAtMs || this.ending) return;
+    if (this.#seekToStart || this.#wantedS >= 0 || this.#stalledAtMs || this.ending) return;
     if (this.#audio.seeking || !this.parts || this.state === "paused") return;
     this.#stalledAtMs = performance.now();
     this.#stallTimer = setTimeout(() => {
@@ -409,7 +416,6 @@ export class LivePlayer extends EventTarget {
       this.#stalledAtMs = 0;
       this.#release();
     }
-    this.#moving = false;
     if (this.state !== "reconnecting" || this.#live) this.#set("playing");
   }
 
@@ -422,9 +428,5 @@ export class LivePlayer extends EventTarget {
       this.#fetching.abort();
     }
     if (this.#stalledAtMs) this.#steer();
-    const { buffered, currentTime, seeking } = this.#audio;
-    const before = buffered.length > 0 && currentTime < buffered.start(0) - 0.05;
-    const moved = performance.now() - this.#movedAtMs < 1_000;
-    if (before && !seeking && !moved && !this.#seekToStart) this.#moveTo(buffered.start(0));
   }
 }

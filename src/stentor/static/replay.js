@@ -18,6 +18,7 @@ export class ReplayPlayer extends EventTarget {
   #wantedS = 0;
   #rate = 1;
   #failures = 0;
+  #placed = false;
 
   /** @param {HTMLAudioElement} audio @param {string} space @param {number} durationS */
   constructor(audio, space, durationS) {
@@ -32,15 +33,15 @@ export class ReplayPlayer extends EventTarget {
     audio.addEventListener("ended", tell("ended"));
     for (const name of ["timeupdate", "seeking"]) {
       audio.addEventListener(name, () => {
-        if (!this.#opened) return;
-        this.#fill();
+        if (!this.#placed) return;
+        if (this.#buffer) this.#fill();
         this.dispatchEvent(new Event("time"));
       });
     }
   }
 
   get #opened() { return Boolean(this.#source || (this.state !== "idle" && !Source)); }
-  get atS() { return this.#opened ? this.#audio.currentTime : this.#wantedS; }
+  get atS() { return this.#placed ? this.#audio.currentTime : this.#wantedS; }
   get rate() { return this.#rate; }
   set rate(rate) {
     this.#rate = this.#audio.defaultPlaybackRate = this.#audio.playbackRate = rate;
@@ -57,7 +58,7 @@ export class ReplayPlayer extends EventTarget {
 
   seek(/** @type {number} */ seconds) {
     this.#wantedS = Math.min(this.durationS, Math.max(0, seconds));
-    if (this.#opened) this.#audio.currentTime = this.#wantedS;
+    if (this.#placed) this.#audio.currentTime = this.#wantedS;
     if (this.state === "ended") this.#set("paused");
     this.dispatchEvent(new Event("time"));
   }
@@ -68,6 +69,7 @@ export class ReplayPlayer extends EventTarget {
     if (!Source) {
       audio.src = this.#address;
       audio.currentTime = this.#wantedS;
+      this.#placed = true;
       return;
     }
     this.#source = new Source();
@@ -90,7 +92,11 @@ export class ReplayPlayer extends EventTarget {
     this.#buffer = this.#source.addSourceBuffer(this.rendition === "opus" ? OPUS : AAC);
     this.#buffer.addEventListener("updateend", () => this.#fill());
     this.#buffer.appendBuffer(bytes.subarray(0, index.initBytes));
-    this.#audio.currentTime = Math.min(this.#wantedS, index.durationS);
+    this.#audio.addEventListener("loadedmetadata", () => {
+      this.#audio.currentTime = Math.min(this.#wantedS, index.durationS);
+      this.#placed = true;
+      this.#fill();
+    }, { once: true });
   }
 
   /** Bytes of the recording; patient with a server that is away for a moment. */
@@ -132,7 +138,7 @@ export class ReplayPlayer extends EventTarget {
   #fill() {
     const buffer = this.#buffer;
     const nowS = this.#audio.currentTime;
-    if (!buffer || buffer.updating || this.#source.readyState === "closed") return;
+    if (!this.#placed || buffer.updating || this.#source.readyState === "closed") return;
     if (this.#fetching) {
       const { fromS, durationS } = this.#fetching.run;
       if (nowS >= fromS - AHEAD_S && nowS < fromS + durationS) return;
