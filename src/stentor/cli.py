@@ -260,5 +260,8 @@ def _backup(options: argparse.Namespace) -> None:
     from stentor import social
 
     social.backup(
-        Paths(_settings(options).data_dir), options.target, include_secrets=options.secrets
+        Paths(_settings(options).data_dir),
+        options.target,
+        include_secrets=options.secrets,
+        progress=print,
     )
