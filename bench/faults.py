@@ -184,6 +184,7 @@ class Drill:
         whole = not any(wrong_parts(report, await crowd.report()).values())
         good = figures["sound_back_s"] >= 0 and figures["gap_s"] > 0 and whole
         self._note("serve_again", figures, good)
+        await asyncio.sleep(WATCH_S)
 
     async def _stop_and_go_on(self, crowd: Crowd, host: Studio) -> None:
         before = await crowd.report()
@@ -199,6 +200,7 @@ class Drill:
         whole = not any(wrong_parts(before, await crowd.report()).values())
         good = stop_s < STOP_S_MAX and not left and verified and figures["sound_back_s"] >= 0
         self._note("sigterm", figures, good and whole)
+        await asyncio.sleep(WATCH_S)
 
     async def _end(self, crowd: Crowd, host: Studio) -> Report:
         ended_at = CLOCK.now()

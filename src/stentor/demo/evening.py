@@ -219,13 +219,11 @@ class Evening:
 
     async def _read_gap(self, caller: Any) -> None:
         """The gap that was announced: of the speaker whose network dropped."""
-        answer = await caller.ask("GET", f"/s/{self.space}/replay/events.json", expect=200)
         begin = 0
-        for entry in answer.json()["events"]:
-            event = entry.get("event", entry)
-            if event.get("type") == "speaker.dropped":
+        for _, event in await replay.events(caller, self.space):
+            if event["type"] == "speaker.dropped":
                 begin = event["media_time"]
-            elif event.get("type") == "speaker.connected" and begin:
+            elif event["type"] == "speaker.connected" and begin:
                 self.notes.gap = (begin, event["media_time"])
                 self.notes.gap_samples = event.get("gap_samples", 0)
                 begin = 0

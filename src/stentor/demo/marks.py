@@ -50,6 +50,11 @@ class MarkCount:
     shifted_samples: int
     first: int
 
+    @property
+    def agrees(self) -> bool:
+        """Whether every mark is there, and in its place."""
+        return self.found == self.expected > 0 and self.shifted_samples == 0
+
 
 def chirp(mark: Mark) -> Pcm:
     """One chirp, peak 1, with soft edges."""

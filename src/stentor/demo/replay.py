@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 from dataclasses import dataclass, field
+from typing import Any
 
 import av
 import numpy as np
@@ -81,6 +82,33 @@ async def fetch(caller: Caller, space: str, rendition: str) -> Replay:
     """
     answer = await caller.ask("GET", _path(space, rendition), expect=200)
     return Replay(rendition, answer.body)
+
+
+async def events(caller: Caller, space: str) -> list[tuple[int, dict[str, Any]]]:
+    """All events of an ended Space: (media_time of the record, event).
+
+    Raises:
+        Unavailable: `demo.failed`.
+    """
+    answer = await caller.ask("GET", f"/s/{space}/replay/events.json", expect=200)
+    return [(entry["media_time"], entry["event"]) for entry in answer.json()["events"]]
+
+
+def stretches(
+    told: list[tuple[int, dict[str, Any]]], speaker: str, end: int
+) -> list[tuple[int, int]]:
+    """From where to where in the programme this speaker can be heard, as the log says."""
+    found: list[tuple[int, int]] = []
+    begin, sounds = 0, {"speaker.connected", "speaker.unmuted"}
+    for at, event in told:
+        if event.get("speaker") != speaker:
+            continue
+        at = int(event.get("media_time", at))
+        if event["type"] in sounds:
+            begin = at
+        elif event["type"] in {"speaker.dropped", "speaker.muted", "speaker.left"}:
+            found.append((begin, at))
+    return [*found, (begin, end)]
 
 
 def decode(body: bytes) -> Pcm:

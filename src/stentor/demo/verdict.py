@@ -6,7 +6,7 @@ from typing import Any
 from stentor.demo import likeness, marks
 from stentor.demo.browser import Played
 from stentor.demo.crowd import Account, Report
-from stentor.demo.marks import MarkCount, Pcm
+from stentor.demo.marks import Pcm
 from stentor.demo.replay import Replay
 from stentor.demo.speech import Said
 from stentor.limits import SAMPLE_RATE
@@ -136,15 +136,11 @@ def _sound(notes: Notes, said: list[Said]) -> dict[str, Any]:
         "marks_expected": sum(one.expected for one in counts),
         "marks_found": sum(one.found for one in counts),
         "marks_shifted_samples": sum(one.shifted_samples for one in counts),
-        "marks_agree": all(_agrees(one) for one in counts),
+        "marks_agree": all(one.agrees for one in counts),
         "speech_windows": windows,
         "speech_alike": round(sum(one.heard for one in alike) / windows, 4) if windows else 0.0,
         "speech_correlation": round(min(one.median for one in alike), 3),
     }
-
-
-def _agrees(count: MarkCount) -> bool:
-    return count.found == count.expected > 0 and count.shifted_samples == 0
 
 
 def _replay(notes: Notes) -> dict[str, Any]:
