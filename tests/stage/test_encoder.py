@@ -1,6 +1,7 @@
 """Parts of all renditions through a real player's demuxer and decoder."""
 
 import io
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -96,7 +97,7 @@ def test_a_restarted_stage_goes_on_in_the_same_stream(rendition: Rendition) -> N
     assert second.init() == first.init()
     data = first.init() + b"".join(part.payload for part in before + after)
     times = [time for time, _ in packets(data)]
-    assert {b - a for a, b in zip(times, times[1:], strict=False)} == {CODEC_FRAME[rendition]}
+    assert {b - a for a, b in pairwise(times)} == {CODEC_FRAME[rendition]}
     numbers = [int.from_bytes(part.payload[20:24], "big") for part in before + after]
     assert numbers == list(range(1, len(numbers) + 1))
     heard = played(data, len(pcm), LATE[rendition])

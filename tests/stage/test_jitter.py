@@ -1,6 +1,7 @@
 """The jitter buffer: order, loss, late and double packets, wraps, restarts and nonsense."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_order_survives_both_wraps() -> None:
         assert push(buffer, number, 2**32 - 40_000 + (number - 65_500) * 960) is Outcome.WAITS
     taken = [buffer.pop() for _ in numbers]
     assert [packet.sequence - taken[0].sequence for packet in taken] == list(range(80))
-    assert {b.timestamp - a.timestamp for a, b in zip(taken, taken[1:], strict=False)} == {960}
+    assert {b.timestamp - a.timestamp for a, b in pairwise(taken)} == {960}
 
 
 def test_a_late_packet_was_lost_and_is_not_any_more() -> None:
@@ -101,14 +102,18 @@ def test_nonsense_does_no_harm() -> None:
 
 
 def test_the_wait_covers_nearly_all_packets_and_comes_down_again() -> None:
-    spread, chance = Spread(), random.Random(5)
+    spread, chance, sent = Spread(), random.Random(5), iter(range(20_000))
     assert spread.wait_s == 0.0
     for _ in range(3_000):
-        spread.observe(chance.uniform(0, 0.040))
+        spread.observe(chance.uniform(0, 0.040), next(sent) * 0.02)
     assert 0.038 <= spread.wait_s <= 0.042
+    for late in range(15):
+        spread.observe(0.300 - late * 0.02, 3_000 * 0.02)
+    assert spread.wait_s <= 0.042, "one stall is not a slow network"
     for _ in range(3_000):
-        spread.observe(chance.uniform(0, 0.040) if chance.random() < 0.98 else 0.150)
+        late_s = chance.uniform(0, 0.040) if chance.random() < 0.98 else 0.150
+        spread.observe(late_s, next(sent) * 0.02)
     assert spread.wait_s >= 0.150
-    for _ in range(6_000):
-        spread.observe(chance.uniform(0, 0.005))
+    for _ in range(3_500):
+        spread.observe(chance.uniform(0, 0.005), next(sent) * 0.02)
     assert spread.wait_s <= 0.008

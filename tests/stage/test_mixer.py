@@ -64,7 +64,7 @@ def test_coming_and_going_makes_no_click(change: str) -> None:
         late = beat >= 6
         frames = {"ann": frame, "ben": still}
         who = {"ann", "ben"}
-        if change == "mute" and late or change == "unmute" and not late:
+        if (change == "mute" and late) or (change == "unmute" and not late):
             who = {"ben"}
         if change == "leave" and late:
             frames, who = {"ben": still}, {"ben"}

@@ -12,7 +12,7 @@ from stentor.stage.opus import Decoder, Encoder, packet_has_fec, packet_samples
 def speech_like(frames: int, seed: int = 1) -> np.ndarray:
     """A gliding tone with a voice's slow changes of loudness, shape (frames, 960)."""
     at = np.arange(frames * 960) / 48_000
-    glide = 2 * np.pi * (180 * at + 40 * np.sin(2 * np.pi * 0.7 * at + seed))
+    glide = 2 * np.pi * (180 * at + 10 * np.sin(2 * np.pi * 0.7 * at + seed))
     tone = sum(np.sin(k * glide) / k for k in range(1, 8))
     return (
         (0.2 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * at))).astype(np.float32).reshape(-1, 960)
@@ -95,5 +95,5 @@ def test_what_is_no_packet_is_corrupt(packet: bytes) -> None:
 def test_a_frame_of_the_wrong_length_is_our_own_mistake() -> None:
     with pytest.raises(ValueError, match="960"):
         Encoder(32_000).encode(np.zeros(100, np.float32))
-    with pytest.raises(ValueError, match="2.5 ms"):
+    with pytest.raises(ValueError, match="100 samples"):
         Decoder().decode(None, 100)

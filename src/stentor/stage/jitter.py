@@ -195,23 +195,32 @@ def _follows(known: Packet, packet: Packet) -> bool:
 class Spread:
     """How much later than the fastest packets the slowest ones come: a histogram that forgets.
 
-    Older packets weigh less and less, by 1 / e after `MEMORY_PACKETS`.
+    Older packets weigh less and less, by 1 / e after `MEMORY_PACKETS`. Packets that were held up
+    together and come in one burst count as one, by the latest of them: a network that stalls once
+    is not a network that is slow.
     """
 
     BIN_S = 0.002
     BINS = 250
-    MEMORY_PACKETS = 1_000
+    MEMORY_PACKETS = 500
     LATE_SHARE = 0.005
     """Share of packets that may come too late."""
+    BURST_S = 0.001
 
     def __init__(self) -> None:
+        self._last_s = 0.0
+        self._last_at = 0.0
         self._counts = [0.0] * self.BINS
         self._sum = 0.0
         self._weight = 1.0
         self._growth = 1.0 + 1.0 / self.MEMORY_PACKETS
 
-    def observe(self, lateness_s: float) -> None:
-        """Count a packet that came so much after the fastest ones of late."""
+    def observe(self, lateness_s: float, now: float) -> None:
+        """Count a packet that came at `now`, so much after the fastest ones of late."""
+        together = now - self._last_at < self.BURST_S and lateness_s < self._last_s
+        self._last_s, self._last_at = lateness_s, now
+        if together:
+            return
         place = min(self.BINS - 1, max(0, int(lateness_s / self.BIN_S)))
         # Newer packets weigh more, which is the same and cheaper than making all others lighter.
         self._weight *= self._growth
@@ -225,7 +234,8 @@ class Spread:
     @property
     def wait_s(self) -> float:
         """How long the fastest packets must wait so that only `LATE_SHARE` come too late."""
-        beyond = self._sum * self.LATE_SHARE
+        # A single packet, at the beginning more than that share, is no rule.
+        beyond = max(self._sum * self.LATE_SHARE, 1.5 * self._weight)
         for place in range(self.BINS - 1, -1, -1):
             beyond -= self._counts[place]
             if beyond < 0.0:

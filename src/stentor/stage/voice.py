@@ -154,7 +154,7 @@ class Voice:
         self._drift.observe(transit, now)
         floor = self._drift.floor(now)
         if floor is not None:
-            self._spread.observe(transit - floor)
+            self._spread.observe(transit - floor, now)
 
     def frame(self, now: float) -> Pcm:
         """The frame of this beat: shape (960,), float32. Called once every 20 ms."""
