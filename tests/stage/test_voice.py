@@ -110,8 +110,8 @@ def test_every_lost_sample_is_counted(fec: bool) -> None:
     stats = voice.stats
     assert (stats.lost, stats.missing_samples) == (len(lost), 0)
     assert stats.concealed_samples == len(lost) * 960
-    assert (stats.recovered_samples > len(lost) * 960 / 2) == fec
-    assert (loudness(pcm[9_600:-19_200]) > 0.01).all()
+    assert (stats.recovered_samples > len(lost) * 960 / 3) == fec
+    assert (loudness(pcm[9_600:-19_200]) > 0.003).all(), "no hole anywhere"
 
 
 def test_a_long_outage_fades_counts_and_comes_back() -> None:
