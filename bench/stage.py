@@ -56,6 +56,8 @@ class Measured:
     speakers: int
     seconds: float
     cpu_cores: float = 0.0
+    wait_share: float = 0.0
+    """Of the time, how much its threads waited for the core: above 0.02, it was not alone on it."""
     absent_samples: int = -1
     beat: dict[str, float] = field(default_factory=dict)
     marks_expected: int = 0
@@ -67,12 +69,13 @@ class Measured:
     """Frames of mix-minus that came back, of those that should have."""
 
 
-def cpu_ns(pid: int) -> dict[str, int]:
-    """Nanoseconds on a processor of each thread of a process (proc(5), schedstat)."""
+def cpu_ns(pid: int) -> dict[str, tuple[int, int]]:
+    """Nanoseconds on a processor, and waiting for one, of each thread (proc(5), schedstat)."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
-            found[task.name] = int((task / "schedstat").read_text().split()[0])
+            ran, waited, _ = (task / "schedstat").read_text().split()
+            found[task.name] = int(ran), int(waited)
     return found
 
 
@@ -188,9 +191,12 @@ async def measure(count: int, seconds: float, folder: Path) -> Measured:
         await asyncio.sleep(WARM_UP_S)
         began, cpu, lost = CLOCK.now(), cpu_ns(stage.pid), await absent(house)
         await asyncio.sleep(seconds)
-        spent = sum(ns - cpu.get(task, 0) for task, ns in cpu_ns(stage.pid).items())
-        took = CLOCK.now() - began
-        found.cpu_cores = spent / 1e9 / took
+        after = cpu_ns(stage.pid)
+        took_ns = (CLOCK.now() - began) * 1e9
+        found.cpu_cores, found.wait_share = (
+            sum(ns[which] - cpu.get(task, (0, 0))[which] for task, ns in after.items()) / took_ns
+            for which in (0, 1)
+        )
         found.absent_samples = await absent(house) - lost
         found.beat = (await health.stage_health(house))["beat"]
         await caller.ask("POST", path, body={"command": "space.end"}, token=seats[0], expect=200)
@@ -236,8 +242,8 @@ def read_log(house: House, space: str, found: Measured) -> None:
         offset = records[-1].header.offset + 1
     pcm = replay.decode(b"".join(pieces))
     found.log_samples, found.decoded_samples = expected, len(pcm)
-    begin = int((WARM_UP_S - 1) * SAMPLE_RATE)
-    end = begin + int((found.seconds + 1) * SAMPLE_RATE)
+    begin = int((WARM_UP_S - 0.5) * SAMPLE_RATE)
+    end = begin + int(found.seconds * SAMPLE_RATE)
     found.marks_expected, found.marks_found = slots_filled(pcm[begin:end], found.speakers)
 
 
@@ -263,6 +269,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
     return [
         ("Speakers at once", str(found["speakers"]), None),
         ("Processor cores", f"{found['cpu_cores']:.3f}", found["cpu_cores"] <= CPU_CORES_MAX),
+        ("Waiting for the core", f"{found['cpu_wait_share']:.1%} of the time", None),
         ("Cores for each speaker", f"{found['cpu_per_speaker']:.4f}", None),
         ("Samples missing", str(found["missing_samples"]), found["missing_samples"] == 0),
         (
@@ -291,6 +298,7 @@ def figures(full: Measured, fewer: list[Measured]) -> dict[str, Any]:
         "speakers": full.speakers,
         "seconds": full.seconds,
         "cpu_cores": round(full.cpu_cores, 4),
+        "cpu_wait_share": round(full.wait_share, 4),
         "cpu_per_speaker": round(slope, 4),
         "cpu_by_speakers": {str(run.speakers): round(run.cpu_cores, 4) for run in runs},
         "missing_samples": missing,
