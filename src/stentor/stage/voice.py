@@ -183,6 +183,8 @@ class Voice:
         first = self._buffer.first
         if first is None or now - first.arrived < self._target_s - FRAME_S / 2:
             return False
+        # The beat decides the delay to within 20 ms; nothing is known that asks for more.
+        self._target_s = max(JITTER_DELAY_MIN_S, min(self._target_s, now - first.arrived))
         self._waiting = False
         self._position = first.timestamp
         self._lag = None
