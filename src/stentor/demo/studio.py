@@ -173,7 +173,7 @@ class Studio:
         session = ""
         try:
             while True:
-                before, self._lost = self.whip, asyncio.Event()
+                self._lost = asyncio.Event()
                 speaker = WhipSpeaker(
                     url, self.token, self._sounds, network=self.network, clock=self.clock
                 )
@@ -181,17 +181,15 @@ class Studio:
                     await speaker.publish(replaces=session)
                 except (OSError, StentorError, ValueError) as error:
                     self._trouble(error)
-                    await speaker.vanish()
                     await asyncio.sleep(RETRY_S)
                     continue
                 self.whip, session = speaker, speaker.session
                 self.published.append(self.clock.now())
-                if before is not None:
-                    await before.vanish()
                 await _first_of(speaker.gone.wait(), self._lost.wait())
+                await speaker.disconnect()
         finally:
             if self.whip is not None:
-                await self.whip.vanish()
+                await self.whip.disconnect()
 
     def _trouble(self, error: Exception) -> None:
         if len(self.troubles) < NEWS_MAX:
