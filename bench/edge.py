@@ -1,6 +1,6 @@
 """What one edge costs: cores for each thousand listeners, lag, and joins a second.
 
-    python -m bench.edge [--listeners 2000] [--seconds 20] [--tls CERT KEY]
+    python -m bench.edge [--listeners 2000] [--seconds 20] [--joins-per-s 1000] [--flood]
 
 An edge process on core 0, listeners on core 1, a real log filled every 200 ms by this process.
 CPU is what the kernel counted for all threads of the edge; loopback bills it for the receivers'
@@ -21,6 +21,20 @@ from pathlib import Path
 from stentor.paths import Paths
 from tests.edge.programme import SPACE, Programme
 
+FLOOD = """
+import os, socket, sys
+os.nice(10)
+os.sched_setaffinity(0, {1})
+one = b"GET /healthz HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"
+clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(8)]
+while True:
+    for client in clients:
+        client.sendall(one * 40)
+    for client in clients:
+        seen = 0
+        while seen < 40:
+            seen += client.recv(65_536).count(b"HTTP/1.1 200")
+"""
 EDGE = """
 import asyncio, os, socket, sys
 import uvloop
@@ -101,6 +115,7 @@ def main() -> None:
     asked.add_argument("--listeners", type=int, default=2_000)
     asked.add_argument("--seconds", type=float, default=20.0)
     asked.add_argument("--joins-per-s", type=int, default=1_000)
+    asked.add_argument("--flood", action="store_true", help="ask for pages as fast as it goes")
     arguments = asked.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(folder)
@@ -114,15 +129,16 @@ def main() -> None:
         edge = subprocess.Popen(command, pass_fds=[door.fileno()], env=environment)
         os.sched_setaffinity(0, {1})
         try:
+            with socket.create_connection(door.getsockname()) as first:
+                first.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                first.recv(4_096)  # the edge is up
             measure(programme, edge.pid, Crowd(door.getsockname()[1]), arguments)
         finally:
             edge.terminate()
             edge.wait()
 
 
-def measure(
-    programme: Programme, edge: int, crowd: Crowd, arguments: argparse.Namespace
-) -> None:
+def measure(programme: Programme, edge: int, crowd: Crowd, arguments: argparse.Namespace) -> None:
     """Join, then listen, then say what it cost."""
     next_part = time.monotonic()
 
@@ -145,16 +161,22 @@ def measure(
     took = time.monotonic() - began
     spent = cpu_s(edge) - cpu
     waits = sorted(crowd.first_byte_s)
+    middle, late = waits[len(waits) // 2] * 1e3, waits[int(len(waits) * 0.99)] * 1e3
     print(
-        f"joins: {arguments.listeners / took:.0f}/s, first byte p50 {waits[len(waits) // 2] * 1e3:.1f}"
-        f" p99 {waits[int(len(waits) * 0.99)] * 1e3:.1f} ms, {spent / arguments.listeners * 1e6:.0f}"
-        f" us of CPU each (listening included)"
+        f"joins: {arguments.listeners / took:.0f}/s, first byte p50 {middle:.1f} p99 {late:.1f} ms,"
+        f" {spent / arguments.listeners * 1e6:.0f} us of CPU each (listening included)"
     )
+    flood = None
+    if arguments.flood:
+        flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(crowd.port)])
     crowd.latency_s.clear()
     began, cpu, reads, data = time.monotonic(), cpu_s(edge), crowd.reads, crowd.bytes
     while time.monotonic() - began < arguments.seconds:
         beat()
         crowd.turn(max(0.0, min(0.02, next_part - time.monotonic())))
+    if flood:
+        flood.kill()
+        flood.wait()
     took = time.monotonic() - began
     cores = (cpu_s(edge) - cpu) / took
     latency = sorted(crowd.latency_s)

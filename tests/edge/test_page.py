@@ -183,7 +183,16 @@ async def test_the_page_is_served_with_its_policy_and_as_304(
 
 @pytest.mark.parametrize(
     "target",
-    ["/s/0123456789xx", "/s/", "/s", f"/s/{SPACE}/", f"/s/{SPACE}/x", "/s/../etc", "/studio/0"],
+    [
+        "/s/0123456789xx",
+        "/s/",
+        "/s",
+        f"/s/{SPACE}/",
+        f"/s/{SPACE}/x",
+        "/s/../etc",
+        "/studio/0",
+        "/healthz/x",
+    ],
 )
 async def test_an_unknown_address_gets_a_friendly_page_or_a_problem(
     running: Running, programme: Programme, target: str

@@ -62,7 +62,7 @@ class Cards:
     def __init__(self, paths: Paths, clock: Clock) -> None:
         self._paths = paths
         self._clock = clock
-        self._known: OrderedDict[SpaceId, KnownCard] = OrderedDict()
+        self._known: OrderedDict[SpaceId, tuple[Path, KnownCard]] = OrderedDict()
         self._live: list[Card] = []
         self._listed_at = -LIST_AGE_S
 
@@ -73,13 +73,14 @@ class Cards:
             Refused: `space.unknown`.
         """
         space = SpaceId(text)
-        known = None
-        if is_space_id(text):
-            known = read_card(self._paths.card(space), self._known.get(space))
-        if known is None or known.card.space != space:
+        path, known = self._known.get(space) or (None, None)
+        if path is None and is_space_id(text):
+            path = self._paths.card(space)
+        known = read_card(path, known) if path is not None else None
+        if path is None or known is None or known.card.space != space:
             self._known.pop(space, None)
             raise Refused("space.unknown", "There is no Space at this address.")
-        self._known[space] = known
+        self._known[space] = path, known
         self._known.move_to_end(space)
         if len(self._known) > CARDS_KEPT:
             self._known.popitem(last=False)

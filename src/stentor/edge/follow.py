@@ -103,13 +103,13 @@ class FollowedSpace:
             Corrupt: the log is not what was written.
             OSError: it cannot be read.
         """
-        self.reader.refresh(READ_RECORDS_MAX)
+        more = self.reader.refresh(READ_RECORDS_MAX)
         # The same rule as for listeners: a new epoch may begin before our tail.
         start = self.reader.resolve(self.next)
-        if self._take(start):
+        if start < self.reader.tail.offset and self._take(start):
             return True
         self.next = self.reader.tail
-        return False
+        return more
 
     def refresh_card(self) -> bool:
         """Look at the card; when it has changed, listeners are told. True when it has."""

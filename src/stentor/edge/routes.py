@@ -65,12 +65,14 @@ class Routes:
             return of_error(refused, ("Allow", "GET, HEAD"))
         if first == "static":
             return self._static(request, rest)
-        if first == "healthz" and not rest:
+        if request.path == "/healthz":
             return self._health()
         try:
             if first == "studio":
                 return self._studio(request, rest)
-            return await self._space(request, rest)
+            if first == "s":
+                return await self._space(request, rest)
+            raise _nothing_here()
         except Refused as refused:
             if _likes_pages(request) and refused.code in {"space.unknown", "page.unknown"}:
                 return self._unknown(refused)
@@ -101,7 +103,7 @@ class Routes:
             case ["hls", folder, file] if folder == _HLS and file:
                 return await self.recordings.hls(known, _HLS, file)
             case _:
-                raise Refused("page.unknown", "There is nothing at this address.")
+                raise _nothing_here()
 
     def _live(self, request: Request, known: KnownCard, rendition: str) -> Answer | Admission:
         if rendition not in RENDITION_NAMES:
@@ -205,6 +207,10 @@ def _document(status: int, content: bytes, headers: list[tuple[str, str]]) -> An
 
 def _likes_pages(request: Request) -> bool:
     return "text/html" in request.tokens("accept")
+
+
+def _nothing_here() -> Refused:
+    return Refused("page.unknown", "There is nothing at this address.")
 
 
 def _no_rendition() -> Refused:

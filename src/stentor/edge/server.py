@@ -67,20 +67,8 @@ async def serve(
     """
     tls = tls_context(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    files = static.load()
     fanout = Fanout(paths, clock, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
-    shelf = Shelf(paths)
-    routes = Routes(
-        index=index,
-        files=files,
-        pages=SpacePages(files, settings.url),
-        cards=Cards(paths, clock),
-        recordings=Recordings(shelf),
-        fanout=fanout,
-        web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
-        stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
-        clock=clock,
-    )
+    routes = _routes(settings, paths, clock, fanout, index)
     public = Door(
         door,
         routes.answer,
@@ -101,9 +89,23 @@ async def serve(
         await public.close()
         fanout.stop()
         await asyncio.to_thread(fanout.join, SHUTDOWN_S)
-        shelf.close()
     if fanout.failure is not None:
         raise Unavailable("edge.failed", "The thread that sends has failed; the edge restarts.")
+
+
+def _routes(settings: Settings, paths: Paths, clock: Clock, fanout: Fanout, index: int) -> Routes:
+    files = static.load()
+    return Routes(
+        index=index,
+        files=files,
+        pages=SpacePages(files, settings.url),
+        cards=Cards(paths, clock),
+        recordings=Recordings(Shelf(paths)),
+        fanout=fanout,
+        web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
+        stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
+        clock=clock,
+    )
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

@@ -128,7 +128,3 @@ class Shelf:
             self._logs.popitem(last=False)
         await log.refresh()
         return log
-
-    def close(self) -> None:
-        """Let go of all logs."""
-        self._logs.clear()
