@@ -8,7 +8,7 @@ import numpy as np
 
 from stentor.clock import Clock, SystemClock
 from stentor.limits import PART_SAMPLES, SAMPLE_RATE
-from stentor.log import Writer
+from stentor.log import Disk, Writer
 from stentor.paths import Paths, write_whole
 from stentor.record import RENDITION_NAMES, Flag, Header, Kind, Rendition
 from stentor.space import card, events
@@ -102,10 +102,10 @@ class Programme:
         self.writer.seal(samples)
         self.show(phase="replay", duration_samples=samples)
 
-    def reopen(self) -> None:
+    def reopen(self, disk: Disk | None = None) -> None:
         """The stage died and was started again: a new epoch, a new segment."""
         self.writer.close()
-        self.writer = Writer.open(self.folder, self.space, self.clock)
+        self.writer = Writer.open(self.folder, self.space, self.clock, disk=disk)
 
     def payloads(self, rendition: Rendition) -> list[bytes]:
         """All parts appended, in order."""

@@ -6,12 +6,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from stentor.errors import Unavailable
 from stentor.limits import RING_PARTS
 from stentor.record import Cursor, Rendition
 from stentor.space import card, events
 from tests.edge.client import Listener, boxes
 from tests.edge.conftest import Running
 from tests.edge.programme import SPACE, Programme, sound
+from tests.fakes.failing_disk import FailingDisk
 
 LIVE = f"/s/{SPACE}/live/opus"
 
@@ -251,6 +253,29 @@ async def test_the_old_epochs_cursor_goes_on_in_the_new_one(
     programme.play(2)
     after = await (await running.listen(f"?cursor={before.cursor}")).until(2)
     assert before.parts + after.parts == programme.payloads(Rendition.OPUS)
+
+
+async def test_what_a_writer_saves_from_a_distrusted_disk_is_not_heard_twice(
+    running: Running, programme: Programme
+) -> None:
+    disk = FailingDisk()
+    programme.reopen(disk)
+    programme.begin()
+    programme.play(3)
+    listener = await running.listen()
+    await listener.until(2)
+    programme.event(events.SpeakingChanged(speakers=["abcdefgh"]))
+    programme.play(2)
+    await listener.until(4)
+    disk.fail_next("sync")
+    with pytest.raises(Unavailable):
+        programme.writer.sync()
+    programme.writer.recover()
+    programme.play(3)
+    programme.end()
+    live = await listener.to_end()
+    assert live.parts == programme.payloads(Rendition.OPUS)[1:]
+    assert [event["type"] for event in live.events] == ["speaking", "space.ended"]
 
 
 async def test_a_listener_who_leaves_is_noticed(running: Running, programme: Programme) -> None:
