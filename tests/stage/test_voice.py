@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bench.drift import Scene, judge_all, run
+from bench.drift import CLICK_FACTOR, Scene, codec_alone, judge_all, off_tone, run, tone_packets
 from stentor.limits import JITTER_DELAY_MAX_S, SPEAKER_SILENT_S
-from stentor.stage.opus import Encoder
+from stentor.stage.opus import Decoder, Encoder
 from stentor.stage.voice import Voice
 from tests.stage.test_opus import speech_like
 
@@ -98,6 +98,15 @@ def test_three_hours_in_short() -> None:
     assert outcome["ok"], outcome
     assert runs[2]["packets_dropped"] > 200
     assert runs[2]["missing_samples"] == 94 * 960, "of two seconds 120 ms are invented"
+
+
+def test_the_judge_hears_a_single_sample_left_out() -> None:
+    packets, decoder = tone_packets(), Decoder()
+    click = CLICK_FACTOR * codec_alone(packets, Scene("calm", 0.0, 5, 0.03, 0.0))
+    pcm = np.concatenate([decoder.decode(packet) for packet in packets])
+    for at in range(60_000, 61_000, 37):
+        assert off_tone(pcm[at - 5 : at + 5]).max() <= click
+        assert off_tone(np.delete(pcm[at - 5 : at + 5], 5)).max() > click
 
 
 @pytest.mark.parametrize("fec", [False, True])
