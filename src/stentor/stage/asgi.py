@@ -269,7 +269,8 @@ def _problem(_: _Asked, error: Exception) -> Response[bytes]:
         case _:
             _telemetry.error("a request failed", exc_info=error)
             fault = Unavailable("stage.fault", "The stage has a fault; it was written down.")
-    headers |= problem.headers_of(fault)
+    # What is left of the request's body is not waited for.
+    headers |= problem.headers_of(fault) | {"Connection": "close"}
     media_type = headers.pop("Content-Type")
     return Response(
         problem.body_of(fault),
