@@ -30,7 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     udp_ports: str = "40000-40199"
     """UDP ports on which speakers' audio arrives; open them in the firewall."""
     udp_listen: str = ""
-    """Address to bind those ports on; empty: loopback if `listen` is loopback, else all."""
+    """Address to bind those ports on; empty: all, but only this machine is listened to if `listen`
+    is loopback and neither `public_url` nor `udp_public` is set."""
     udp_public: str = ""
     """Addresses announced to speakers, comma separated; empty: found from the interfaces."""
     abandoned_after_s: float = 600.0

@@ -9,17 +9,37 @@ from stentor.errors import Refused, Unavailable
 from stentor.stage.ports import Ports
 
 
-def test_a_private_node_stays_on_loopback() -> None:
-    for listen in ("127.0.0.1:8080", "localhost:8080"):
+def test_a_private_node_is_reached_from_this_machine_only() -> None:
+    for listen in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
         ports = Ports.of(Settings(listen=listen))
-        assert (ports.host, ports.addresses) == ("127.0.0.1", ["127.0.0.1"])
-    assert Ports.of(Settings(listen="[::1]:8080")).host == "::1"
+        assert ports.addresses[0] == "127.0.0.1"
+        assert ports.private
+        assert all(ports.admits(host) for host in (*ports.addresses, "127.0.0.5"))
+        assert not any(ports.admits(host) for host in ("203.0.113.5", "10.0.0.1", "1270.0.0.1"))
+        with ports.open() as opened, socket.socket(type=socket.SOCK_DGRAM) as sender:
+            opened.settimeout(1)
+            for address in ports.addresses:
+                sender.sendto(address.encode(), (address, opened.getsockname()[1]))
+                assert opened.recv(100) == address.encode()
+
+
+def test_a_node_behind_a_proxy_is_no_private_one() -> None:
+    for settings in (
+        Settings(public_url="https://spaces.example.org"),
+        Settings(udp_public="203.0.113.5"),
+        Settings(udp_listen="127.0.0.1"),
+    ):
+        assert not Ports.of(settings).private
+    assert Ports.of(Settings(udp_public="203.0.113.5")).addresses == ["203.0.113.5"]
+    ports = Ports.of(Settings(udp_listen="127.0.0.1"))
+    assert (ports.host, ports.addresses) == ("127.0.0.1", ["127.0.0.1"])
 
 
 def test_a_public_node_is_everywhere_and_tells_its_own_addresses() -> None:
     ports = Ports.of(Settings(listen="0.0.0.0:443"))
     assert ports.host in {"::", "0.0.0.0"}
     assert ports.addresses
+    assert ports.admits("203.0.113.5")
     assert not any(text.startswith(("fe80", "::", "0.")) for text in ports.addresses)
 
 

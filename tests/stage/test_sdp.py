@@ -13,7 +13,9 @@ from stentor import limits
 from stentor.errors import Refused
 from stentor.stage import sdp
 
-CHROMIUM = (Path(__file__).parent / "offers" / "chromium-156.sdp").read_text().replace("\n", "\r\n")
+OFFERS = Path(__file__).parent / "offers"
+CHROMIUM = (OFFERS / "chromium-156.sdp").read_text().replace("\n", "\r\n")
+FIREFOX = (OFFERS / "firefox-153.sdp").read_text().replace("\n", "\r\n")
 OURS = sdp.Answer(
     session=5,
     addresses=["192.0.2.10", "2001:db8::10"],
@@ -53,6 +55,16 @@ def test_the_offer_of_a_browser_is_read() -> None:
     assert offer.ssrcs == {947485255}
     ((algorithm, value),) = offer.fingerprints
     assert (algorithm, value[:5], len(value)) == ("sha-256", "7E:F0", 95)
+
+
+def test_the_offer_of_another_browser_is_read() -> None:
+    """Its fingerprint stands at the session, and its lines end as they like."""
+    for text in (FIREFOX, FIREFOX.replace("\r\n", "\n")):
+        offer = sdp.read_offer(text)
+        assert (offer.payload_type, offer.both_ways, offer.bundled) == (109, True, True)
+        assert (offer.ufrag, offer.ssrcs) == ("8f3a1216", {73979810})
+        assert [value[:5] for _, value in offer.fingerprints] == ["3D:E3"]
+        assert answer(text).media[0].rtp.codecs[0].payloadType == 109
 
 
 def test_the_answer_says_what_we_are() -> None:

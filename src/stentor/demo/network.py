@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
-_CANDIDATE = re.compile(r"^(a=candidate:\S+ 1 udp \d+ )(\S+) (\d+)( typ host.*)$", re.MULTILINE)
+_CANDIDATE = re.compile(r"^(a=candidate:\S+ 1 udp \d+ )(\S+) (\d+)( typ host)", re.MULTILINE)
 _SECTION = re.compile(r"^(m=audio )(\d+)( )", re.MULTILINE)
 
 Address = tuple[str, int]
@@ -95,13 +95,17 @@ class Network:
 
     async def join(self, answer: str) -> str:
         """Stand before the stage of this SDP answer; gives the answer the client is to be told."""
-        match = _CANDIDATE.search(answer)
-        assert match is not None, "the answer has a candidate"
-        relay = _Relay(self, (match[2], int(match[3])))
+        found = _CANDIDATE.search(answer)
+        assert found is not None, "the answer has a candidate"
+        relay = _Relay(self, (found[2], int(found[3])))
         host, port = await relay.open()
         self._relays.append(relay)
         answer = _SECTION.sub(rf"\g<1>{port}\g<3>", answer)
-        return _CANDIDATE.sub(rf"\g<1>{host} {port}\g<4>", answer)
+        answer = _CANDIDATE.sub(rf"\g<1>{host} {port}\g<4>", answer, count=1)
+        lines = answer.split("\r\n")  # the stage's other addresses would be ways around
+        return "\r\n".join(
+            line for line in lines if not (match := _CANDIDATE.match(line)) or match[3] == str(port)
+        )
 
     def cut(self) -> None:
         """Lose everything from now on, in both directions."""

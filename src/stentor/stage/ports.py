@@ -24,6 +24,8 @@ class Ports:
     numbers: range
     addresses: list[str]
     """What speakers are told, the best first."""
+    private: bool = False
+    """Whether datagrams count only if they come from this machine, that is from `addresses`."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Ports":
@@ -32,12 +34,23 @@ class Ports:
         Raises:
             Refused: `config.invalid`, an address is none.
         """
-        host = settings.udp_listen or _host_of(settings)
         public = [text.strip() for text in settings.udp_public.split(",") if text.strip()]
+        private = not (settings.udp_listen or public or settings.public_url)
+        private = private and _is_loopback(settings.address[0])
+        everywhere = "::" if socket.has_dualstack_ipv6() and not private else "0.0.0.0"  # noqa: S104
+        # Bound to loopback alone, Firefox on the same machine would not get through: it sends
+        # nothing to 127.0.0.1, but it does to the machine's other addresses.
+        host = settings.udp_listen or everywhere
         for text in (host, *public):
             _check(text)
         addresses = public or _found(host)
-        return cls(host, settings.udp_range, addresses[: limits.ANNOUNCED_ADDRESSES_MAX])
+        if private:
+            addresses = list(dict.fromkeys(["127.0.0.1", *addresses]))
+        return cls(host, settings.udp_range, addresses[: limits.ANNOUNCED_ADDRESSES_MAX], private)
+
+    def admits(self, host: str) -> bool:
+        """Whether datagrams from `host` are read at all."""
+        return not self.private or host in self.addresses or host.startswith("127.")
 
     def open(self) -> socket.socket:
         """A non-blocking UDP socket on a free port of the range, chosen by chance.
@@ -75,14 +88,6 @@ class Ports:
         return opened
 
 
-def _host_of(settings: Settings) -> str:
-    """Where to bind: loopback if the public door is there too, else everywhere."""
-    door = settings.address[0]
-    if door == "localhost" or _is_loopback(door):
-        return "127.0.0.1" if door == "localhost" else door
-    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the world is meant
-
-
 def _found(host: str) -> list[str]:
     """Addresses to announce for ports bound on `host`, from the interfaces."""
     if not ipaddress.ip_address(host).is_unspecified:
@@ -112,11 +117,11 @@ def _route(address: str) -> str | None:
         return None
 
 
-def _is_loopback(text: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(text).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _check(text: str) -> None:

@@ -181,7 +181,7 @@ class Publisher:
                 return
 
     def _receive(self, data: bytes, source: Address, now: float) -> None:
-        if len(data) > limits.DATAGRAM_BYTES_MAX:
+        if len(data) > limits.DATAGRAM_BYTES_MAX or not self._ports.admits(source[0]):
             self._ice.dropped.malformed += 1
             return
         passed = self._ice.receive(data, source, now)
