@@ -27,6 +27,10 @@ from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 
+NICENESS = {"stage": -10, "edge": -5, "web": 5}
+"""Who goes first when the processor is short: voices, then listeners, then pages. Going before
+others takes root or CAP_SYS_NICE; without them only web steps back."""
+
 
 def run_stage(settings: Settings) -> None:
     """Be the stage until asked to stop: speakers in, mix-minus out, parts into the log."""
@@ -147,6 +151,8 @@ def _run(
     paths.create()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS[name.partition("-")[0]])
     with hold_lock(paths, name):
         gc.collect()
         gc.freeze()  # what was imported lives as long as the process
