@@ -158,7 +158,9 @@ class House:
     async def _send(
         self, writer: asyncio.StreamWriter, status: int, kind: str, body: bytes, extra: str = ""
     ) -> bool:
-        head = f"HTTP/1.1 {status} Answer\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        head = (
+            f"HTTP/1.1 {status} Answer\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        )
         if extra.startswith("bytes "):
             head += f"Content-Range: {extra}\r\n"
         elif extra:
@@ -215,5 +217,3 @@ class House:
 
     def _chunk(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-

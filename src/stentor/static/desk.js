@@ -102,6 +102,7 @@ export class Desk {
     $("doors").hidden = card.phase !== "scheduled";
     $("start").hidden = card.phase === "live";
     $("end").hidden = card.phase !== "live";
+    this.#showLine();
     this.#people();
   }
 

@@ -51,13 +51,14 @@ function drawPerson(seat, you, direct) {
   if (!own && mayRemove(you, seat)) button("Remove", "speaker.remove", true);
   const item = make("li", seat.connected ? "" : "away", face, who, does);
   item.dataset.speaker = seat.id;
+  item.dataset.muted = seat.muted ? "yes" : "";
   return item;
 }
 
 /** Bars follow the voices; `levels` are dBFS by speaker. */
 export function showLevels(/** @type {HTMLElement} */ list, /** @type {Record<string, number>} */ levels) {
   for (const item of list.children) {
-    const bar = item.querySelector(".bar i");
-    if (bar) bar.style.transform = `scaleX(${barOf(levels[item.dataset.speaker] ?? -100).toFixed(2)})`;
+    const db = item.dataset.muted ? -100 : levels[item.dataset.speaker] ?? -100;
+    item.querySelector(".bar i").style.transform = `scaleX(${barOf(db).toFixed(2)})`;
   }
 }
