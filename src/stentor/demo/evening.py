@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stentor.clock import Clock, SystemClock
-from stentor.demo import browser, health, owner, replay, sockets, speech, verdict
+from stentor.demo import browser, health, owner, pressure, replay, sockets, speech, verdict
 from stentor.demo.browser import BrowserListener
 from stentor.demo.crowd import Crowd
 from stentor.demo.house import House
@@ -29,6 +29,8 @@ from stentor.errors import StentorError, Unavailable
 from stentor.record import RENDITION_NAMES
 
 EDGES = 2
+EXIT_STOPPED = 143
+"""Ended by SIGTERM, as shells count it."""
 SECONDS_MIN = 15.0
 SECONDS_MAX = 600.0
 LISTENERS_MAX = 2_000
@@ -48,7 +50,10 @@ def run(listeners: int, seconds: float, *, as_json: bool) -> int:
     listeners = max(1, min(LISTENERS_MAX, listeners))
     seconds = max(SECONDS_MIN, min(SECONDS_MAX, seconds))
     telling = Telling(SystemClock())
-    found = asyncio.run(_until_interrupted(play(listeners, seconds, telling)))
+    try:
+        found = asyncio.run(_until_interrupted(play(listeners, seconds, telling)))
+    except asyncio.CancelledError:
+        return EXIT_STOPPED
     found["took_s"] = round(telling.elapsed_s, 1)
     print("\n" + table(verdict.rows(found)) + "\n")
     print("  Every promise was kept." if found["ok"] else "  A promise was NOT kept.", flush=True)
@@ -98,11 +103,12 @@ class Evening:
         host, guest = await self._take_seats(caller, said)
         async with together(host.run(), guest.run()), contextlib.AsyncExitStack() as stack:
             crowd, page = await self._let_in(stack, host, guest, listeners)
-            began = self.clock.now()
+            began, waited_s = self.clock.now(), pressure.waited_s()
             await host.commanded("space.start")
             hearing = await crowd.all_hearing(listeners, 5.0)
             say(f"the programme runs; {'all' if hearing else 'NOT all'} listeners hear it")
             await self._faults(began, seconds, crowd, page, guest)
+            self.notes.pressure = (pressure.waited_s() - waited_s) / (self.clock.now() - began)
             await self._end(caller, host, guest, crowd, page, listeners)
         await self._prove(caller)
         say("comparing the replay with what was live and with what was said")
@@ -202,7 +208,7 @@ class Evening:
             caller, self.space, self.clock, ended_at, 10.0
         )
         self.telling.say(f"the replay is there, {self.notes.replay_ready_s:.2f} s after the end")
-        self.notes.everybody_ended = await crowd.all_ended(listeners, 8.0)
+        await crowd.all_ended(listeners, 8.0)
         self.notes.report = await crowd.report()
 
     async def _prove(self, caller: Any) -> None:

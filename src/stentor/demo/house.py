@@ -104,7 +104,7 @@ class House:
         flags = ["--data", str(self.data), "--listen", self.listen, "--udp-ports", self.udp_ports]
         flags += ["--edges", str(self.edges)]
         with self.telemetry.open("a") as diagnostics:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            process = self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "stentor", "serve", *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -112,9 +112,9 @@ class House:
                 text=True,
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
-        threading.Thread(target=self._listen_to, args=(self._process,), daemon=True).start()
+        threading.Thread(target=self._listen_to, args=(process,), daemon=True).start()
         while not self._announced.wait(0.05):
-            gone = self._process.poll() is not None
+            gone = process.poll() is not None
             if gone or self.clock.now() - begun > START_S_MAX:
                 raise Unavailable(
                     "demo.failed", f"stentor serve did not start.\n{self.complaints()}"

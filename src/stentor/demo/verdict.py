@@ -28,6 +28,7 @@ class Notes:
 
     Attributes:
         on_killed_edge: the numbers of the listeners on the edge that was killed.
+        pressure: share of the programme's time in which some program waited for a processor.
         gap: the announced gap of the second speaker, in samples of the programme (from, to).
         gap_samples: how long it was, as `speaker.connected` says.
         absent_samples: what the stage counted as concealed, missing or cut, of both speakers.
@@ -47,7 +48,7 @@ class Notes:
     replays: dict[str, Replay] = field(default_factory=dict)
     programme: Pcm | None = None
     log_verified: bool = False
-    everybody_ended: bool = False
+    pressure: float = 0.0
 
 
 def figures(notes: Notes, said: list[Said]) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def figures(notes: Notes, said: list[Said]) -> dict[str, Any]:
     found |= _replay(notes)
     found["chromium"] = _browser(notes) if notes.played else None
     found["log_verified"] = notes.log_verified
+    found["cpu_pressure"] = round(notes.pressure, 3)
     found["ok"] = is_kept(found)
     return found
 
@@ -237,6 +239,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
         ),
         _browser_row(found["chromium"]),
         ("Log verified", "complete and unaltered", found["log_verified"]),
+        ("Waiting for a processor", f"{found['cpu_pressure']:.0%} of the time, somebody", None),
     ]
     return out
 
