@@ -292,6 +292,8 @@ class Recorder:
         """Have the medium catch up, apart from writing: a slow fsync must not delay a part."""
         while self._unsynced.wait() and not self._finished.wait(SYNC_INTERVAL_S):
             self._unsynced.clear()
+            if self._finished.is_set():  # what was cleared may have been its wake-up call
+                return
             try:
                 self._writer.sync()
             except (OSError, StentorError) as fault:
