@@ -131,7 +131,11 @@ class Fanout(threading.Thread):
             self._delivery.happened(listener, event)
 
     def _hear(self) -> None:
-        folders = self._bell.drain()
+        try:
+            folders = self._bell.drain()
+        except OSError:
+            _telemetry.exception("no inotify watch is left: logs are looked at every tick")
+            return
         for gathering in self._gatherings.values():
             space = gathering.space
             if space.log_folder in folders or space.card_path.parent in folders:
