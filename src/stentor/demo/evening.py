@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from stentor.clock import Clock, SystemClock
-from stentor.demo import browser, health, owner, pressure, replay, sockets, speech, verdict
+from stentor.demo import (
+    browser,
+    health,
+    lateness,
+    owner,
+    pressure,
+    replay,
+    sockets,
+    speech,
+    verdict,
+)
 from stentor.demo.browser import BrowserListener
 from stentor.demo.crowd import Crowd
 from stentor.demo.house import House
@@ -199,6 +209,7 @@ class Evening:
     ) -> None:
         absent = await health.absent_samples(self.house)
         self.notes.absent_samples = absent[host.speaker] + absent[guest.speaker]
+        self.notes.beat = (await health.stage_health(self.house))["beat"]
         if page:
             self.notes.played = await page.played()
         ended_at = self.clock.now()
@@ -217,6 +228,9 @@ class Evening:
         body = self.notes.replays["opus"].body
         self.notes.programme = await asyncio.to_thread(replay.decode, body)
         await self._read_gap(caller)
+        self.notes.written_late_ms = await asyncio.to_thread(
+            lateness.written_late_ms, self.house.paths.log(self.space), self.space
+        )
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "stentor", "log", "verify", self.space,
             "--data", str(self.house.data), stdout=asyncio.subprocess.DEVNULL,

@@ -28,6 +28,8 @@ class Notes:
 
     Attributes:
         on_killed_edge: the numbers of the listeners on the edge that was killed.
+        beat: the stage's beat and how late it was, from its health page.
+        written_late_ms: how late each Opus part was in the log.
         pressure: share of the programme's time in which some program waited for a processor.
         gap: the announced gap of the second speaker, in samples of the programme (from, to).
         gap_samples: how long it was, as `speaker.connected` says.
@@ -49,6 +51,8 @@ class Notes:
     programme: Pcm | None = None
     log_verified: bool = False
     pressure: float = 0.0
+    beat: dict[str, float] = field(default_factory=dict)
+    written_late_ms: list[float] = field(default_factory=list)
 
 
 def figures(notes: Notes, said: list[Said]) -> dict[str, Any]:
@@ -61,6 +65,9 @@ def figures(notes: Notes, said: list[Said]) -> dict[str, Any]:
     found |= _replay(notes)
     found["chromium"] = _browser(notes) if notes.played else None
     found["log_verified"] = notes.log_verified
+    found["beat_late_p99_ms"] = notes.beat.get("late_p99_ms")
+    found["beat_late_max_ms"] = notes.beat.get("late_max_ms")
+    found["written_late_max_ms"] = round(max(notes.written_late_ms, default=0.0), 1)
     found["cpu_pressure"] = round(notes.pressure, 3)
     found["ok"] = is_kept(found)
     return found
@@ -239,6 +246,12 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
         ),
         _browser_row(found["chromium"]),
         ("Log verified", "complete and unaltered", found["log_verified"]),
+        (
+            "At the source",
+            f"beat late at most {found['beat_late_max_ms']:.0f} ms, "
+            f"parts written late at most {found['written_late_max_ms']:.0f} ms",
+            None,
+        ),
         ("Waiting for a processor", f"{found['cpu_pressure']:.0%} of the time, somebody", None),
     ]
     return out
