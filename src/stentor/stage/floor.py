@@ -279,6 +279,7 @@ class Floor:
         self.show()
         self.stream.close()
         await self.recorder.close()
+        await self._house.cards.settle()
         self._over(self)
 
     # Inside ---------------------------------------------------------------------------------------

@@ -139,8 +139,9 @@ class Stage:
         floor = Floor(begin(event, at_ms), self.house, self._recorder(writer), self._over)
         floor.recorder.event(event, 0)
         await floor.recorder.settle()
-        self.floors[space] = floor
         floor.show()
+        await self.house.cards.settle()
+        self.floors[space] = floor
         return floor
 
     def report(self) -> dict[str, Any]:
