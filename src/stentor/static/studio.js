@@ -70,7 +70,7 @@ function refuse(/** @type {any} */ error) {
 async function over() {
   only("over");
   $("over-link").href = `/s/${space}`;
-  const answer = await fetch(`/s/${space}/card.json`);
+  const answer = await fetch(`/s/${space}/card.json`, { cache: "no-store" });
   if (!answer.ok) return;
   const card = await answer.json();
   $("over-title").textContent = card.title;
@@ -135,7 +135,7 @@ async function open() {
   const invite = takeInvite();
   $("public").href = `/s/${space}`;
   try {
-    const answer = await fetch(`/s/${space}/card.json`);
+    const answer = await fetch(`/s/${space}/card.json`, { cache: "no-store" });
     if (answer.status === 404) return close("There is no Space here.", "Look at the link again.", "/", "All Spaces");
     const card = answer.ok ? await answer.json() : { title: "Studio", phase: "scheduled" };
     document.title = `${card.title} - Studio`;
