@@ -39,7 +39,7 @@ export class Pace {
   /** A part that ends at `endS` of media time arrived at `nowS`. */
   arrived(nowS, endS) {
     this.#offsets.push(nowS - endS);
-    if (this.#offsets.length > 300) this.#offsets.shift();
+    if (this.#offsets.length > 150) this.#offsets.shift();
     if (this.safetyS > SAFETY_S && nowS - this.#stalledAtS > 30) this.safetyS -= 0.001;
   }
 
@@ -52,11 +52,12 @@ export class Pace {
     this.#offsets = [];
   }
 
-  /** Now minus the playhead, as it should be: the late 2 % of parts still come in time. */
+  /** Now minus the playhead, as it should be: all but the latest 5 % of 30 s come in time, so that
+   * one outage is forgotten at once and jitter that returns is not. */
   get targetS() {
     const sorted = [...this.#offsets].sort((a, b) => a - b);
     if (!sorted.length) return NaN;
-    const late = sorted[Math.max(0, Math.ceil(sorted.length * 0.98) - 1)];
+    const late = sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)];
     return Math.min(late, sorted[0] + 3) + PART_S + this.safetyS;
   }
 
@@ -66,7 +67,7 @@ export class Pace {
     if (errorS > 0.07) this.#correcting = 1;
     if (errorS < -0.07) this.#correcting = -1;
     if (!this.#correcting) return 1;
-    return this.#correcting < 0 ? 0.97 : Math.min(1.08, Math.max(1.03, 1 + errorS / 8));
+    return this.#correcting < 0 ? 0.97 : Math.min(1.08, Math.max(1.03, 1 + errorS / 4));
   }
 }
 
