@@ -4,7 +4,7 @@ Thirteen people talk at once on one stage process, which has a processor core of
 speakers are real WebRTC clients in another process on another core. Measured while they talk:
 
   cpu_cores           of the stage: WebRTC, mixing, thirteen mix-minuses, three renditions, the log
-  missing_samples     concealed, silent or cut, as the stage counts them, and as marks in the
+  missing_samples     concealed or silent, as the stage counts them, and as marks in the
                       decoded log say
   beat_late_p99_ms    how late the 20 ms beat came
 
@@ -58,7 +58,8 @@ class Measured:
     cpu_cores: float = 0.0
     wait_share: float = 0.0
     """Of the time, how much its threads waited for the core: above 0.02, it was not alone on it."""
-    absent_samples: int = -1
+    missing_samples: int = -1
+    left_out_samples: int = 0
     beat: dict[str, float] = field(default_factory=dict)
     marks_expected: int = 0
     marks_found: int = 0
@@ -189,7 +190,7 @@ async def measure(count: int, seconds: float, folder: Path) -> Measured:
         path = f"/stage/{space}/commands"
         await caller.ask("POST", path, body={"command": "space.start"}, token=seats[0], expect=200)
         await asyncio.sleep(WARM_UP_S)
-        began, cpu, lost = CLOCK.now(), cpu_ns(stage.pid), await absent(house)
+        began, cpu, before = CLOCK.now(), cpu_ns(stage.pid), await lost_samples(house)
         await asyncio.sleep(seconds)
         after = cpu_ns(stage.pid)
         took_ns = (CLOCK.now() - began) * 1e9
@@ -197,7 +198,8 @@ async def measure(count: int, seconds: float, folder: Path) -> Measured:
             sum(ns[which] - cpu.get(task, (0, 0))[which] for task, ns in after.items()) / took_ns
             for which in (0, 1)
         )
-        found.absent_samples = await absent(house) - lost
+        missing, left_out = await lost_samples(house)
+        found.missing_samples, found.left_out_samples = missing - before[0], left_out - before[1]
         found.beat = (await health.stage_health(house))["beat"]
         await caller.ask("POST", path, body={"command": "space.end"}, token=seats[0], expect=200)
         answer = await told(clients, {}, 10.0)
@@ -209,9 +211,10 @@ async def measure(count: int, seconds: float, folder: Path) -> Measured:
     return found
 
 
-async def absent(house: House) -> int:
-    """What the stage counted as lost, of all speakers."""
-    return sum((await health.absent_samples(house)).values())
+async def lost_samples(house: House) -> tuple[int, int]:
+    """(missing, left out) of all speakers, as the stage counts them."""
+    voices = (await health.voices(house)).values()
+    return sum(one.missing for one in voices), sum(one.left_out for one in voices)
 
 
 async def sealed(house: House, space: str) -> None:
@@ -293,7 +296,7 @@ def figures(full: Measured, fewer: list[Measured]) -> dict[str, Any]:
     if fewer:
         counts = np.array([run.speakers for run in runs], dtype=float)
         slope = float(np.polyfit(counts, [run.cpu_cores for run in runs], 1)[0])
-    missing = full.absent_samples + full.gap_parts * FRAME_SAMPLES * 10
+    missing = full.missing_samples + full.gap_parts * FRAME_SAMPLES * 10
     found: dict[str, Any] = {
         "speakers": full.speakers,
         "seconds": full.seconds,
@@ -302,6 +305,7 @@ def figures(full: Measured, fewer: list[Measured]) -> dict[str, Any]:
         "cpu_per_speaker": round(slope, 4),
         "cpu_by_speakers": {str(run.speakers): round(run.cpu_cores, 4) for run in runs},
         "missing_samples": missing,
+        "left_out_samples": full.left_out_samples,
         "log_samples": full.log_samples,
         "decoded_samples": full.decoded_samples,
         "marks_expected": full.marks_expected,
@@ -328,8 +332,8 @@ async def run(options: argparse.Namespace, telling: Telling) -> dict[str, Any]:
             found = await measure(count, seconds, Path(folder) / str(count))
             done.append(found)
             telling.say(
-                f"{count} speakers: {found.cpu_cores:.3f} cores, {found.absent_samples} samples "
-                f"absent, {found.marks_found} of {found.marks_expected} marks"
+                f"{count} speakers: {found.cpu_cores:.3f} cores, {found.missing_samples} samples "
+                f"missing, {found.marks_found} of {found.marks_expected} marks"
             )
     return figures(done[-1], done[:-1])
 

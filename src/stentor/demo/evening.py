@@ -7,6 +7,7 @@ the replay is held against what was live and against what was said.
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import tempfile
@@ -99,6 +100,7 @@ class Evening:
     clock: Clock = field(default_factory=SystemClock)
     notes: Notes = field(default_factory=Notes)
     space: str = ""
+    has_browser: bool = field(default_factory=lambda: bool(browser.program()))
 
     async def play(self, listeners: int, seconds: float) -> dict[str, Any]:
         """All of it, in order."""
@@ -111,6 +113,8 @@ class Evening:
         caller = await owner.sign_up(self.house)
         self.space = await owner.create_space(caller, "An evening in a minute")
         host, guest = await self._take_seats(caller, said)
+        gc.collect()
+        gc.freeze()  # the speakers live in this process: a long collection would hold them up
         async with together(host.run(), guest.run()), contextlib.AsyncExitStack() as stack:
             crowd, page = await self._let_in(stack, host, guest, listeners)
             began, waited_s = self.clock.now(), pressure.waited_s()
@@ -140,7 +144,7 @@ class Evening:
         address = self.house.settings.address
         crowd = await stack.enter_async_context(Crowd(*address, self.space))
         page = None
-        if browser.program():
+        if self.has_browser:
             url = f"{self.house.url}/s/{self.space}"
             page = await stack.enter_async_context(BrowserListener(url, address[1], self.clock))
             await page.listen()
@@ -165,7 +169,7 @@ class Evening:
         away_s = min(NETWORK_AWAY_S, seconds / 5)
         await self._wait(crowd, began + seconds * 0.25)
         assert guest.network is not None
-        before = (await health.absent_samples(self.house)).get(guest.speaker, 0)
+        before = (await health.voices(self.house))[guest.speaker].missing
         cut_at = self.clock.now()
         guest.network.cut()
         self.telling.say("the speaker's network drops")
@@ -176,19 +180,15 @@ class Evening:
         back = await guest_heard(guest, "speaker.connected", cut_at)
         self.telling.say(f"the speaker is back, {back - mended_at:.2f} s after the network")
         await self._wait(crowd, mended_at + SETTLE_S)
-        after = (await health.absent_samples(self.house)).get(guest.speaker, 0)
-        self.notes.absent_in_gap_samples = after - before
+        after = (await health.voices(self.house))[guest.speaker].missing
+        self.notes.missing_in_gap_samples = after - before
         await self._wait(crowd, began + seconds * 0.65)
         await self._kill_an_edge(crowd, page)
         await self._wait(crowd, began + seconds)
 
     async def _kill_an_edge(self, crowd: Crowd, page: BrowserListener | None) -> None:
-        held = {}
-        for index in range(EDGES):
-            pid = self.house.pid(f"edge-{index}")
-            held[index] = sockets.remote_ports(pid) if pid else set()
         ports = await crowd.ports()
-        own = page.local_ports() if page else set()
+        held, own = await asyncio.to_thread(self._who_is_where, page)
         victim = max(held, key=lambda index: (bool(own & held[index]), len(held[index])))
         self.notes.on_killed_edge = {n for n, port in enumerate(ports) if port in held[victim]}
         self.notes.browser_on_killed_edge = bool(own & held[victim])
@@ -197,6 +197,12 @@ class Evening:
         moved = len(self.notes.on_killed_edge)
         also = " and Chromium" if self.notes.browser_on_killed_edge else ""
         self.telling.say(f"edge {victim} is killed (process {pid}): {moved} listeners{also}")
+
+    def _who_is_where(self, page: BrowserListener | None) -> tuple[dict[int, set[int]], set[int]]:
+        """The ports of those connected to each edge, and those of the browser."""
+        pids = {index: self.house.pid(f"edge-{index}") for index in range(EDGES)}
+        held = {index: sockets.remote_ports(pid) if pid else set() for index, pid in pids.items()}
+        return held, page.local_ports() if page else set()
 
     async def _end(
         self,
@@ -207,8 +213,8 @@ class Evening:
         page: BrowserListener | None,
         listeners: int,
     ) -> None:
-        absent = await health.absent_samples(self.house)
-        self.notes.absent_samples = absent[host.speaker] + absent[guest.speaker]
+        counted = await health.voices(self.house)
+        self.notes.counted = [counted[host.speaker], counted[guest.speaker]]
         self.notes.beat = (await health.stage_health(self.house))["beat"]
         if page:
             self.notes.played = await page.played()
