@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 from litestar import Litestar, Request, delete, get, post
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response, Stream
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,7 +32,7 @@ from stentor.space import commands
 from stentor.space.commands import DeleteRecording, RestoreRecording, WithdrawRecording
 from stentor.space.events import SpaceScheduled
 from stentor.stage.stage import Stage
-from stentor.tokens import Claims, TokenKind
+from stentor.tokens import TokenKind
 
 _JSON = "application/json"
 _SDP = "application/sdp"
@@ -74,17 +75,23 @@ class _Join(msgspec.Struct, frozen=True):
 
 def application(stage: Stage) -> ASGIApp:
     """The routes, as an ASGI application."""
+    routes = Litestar(
+        [*_of_spaces(stage), *_of_seats(stage), *_of_sessions(stage)],
+        exception_handlers={Exception: _problem},
+        openapi_config=None,
+        logging_config=None,
+    )
+    return _unstuck(routes)
 
-    def claims(request: _Asked, space: str, kinds: frozenset[TokenKind]) -> Claims:
-        return stage.claims(_token(request), space, kinds)
 
+def _of_spaces(stage: Stage) -> list[HTTPRouteHandler]:
     @get("/stage/health", sync_to_thread=False)
     def health() -> Response[bytes]:
         return _json(stage.report())
 
     @post("/stage/spaces")
     async def create(request: _Asked) -> Response[bytes]:
-        claims(request, "", _SERVICE)
+        stage.claims(_token(request), "", _SERVICE)
         new = _read(await _body(request, _JSON, COMMAND_BYTES_MAX), _NewSpace)
         floor = await stage.create(
             SpaceScheduled(
@@ -99,16 +106,20 @@ def application(stage: Stage) -> ASGIApp:
         )
         return _json({"space": floor.space, "host_speaker": floor.state.host_speaker}, 201)
 
+    return [health, create]
+
+
+def _of_seats(stage: Stage) -> list[HTTPRouteHandler]:
     @post("/stage/{space:str}/join")
     async def join(request: _Asked, space: str) -> Response[bytes]:
+        who = stage.claims(_token(request), space, _SEAT_OR_INVITE)
         floor = await stage.find(space)
-        who = claims(request, space, _SEAT_OR_INVITE)
         asked = _read(await _body(request, _JSON, COMMAND_BYTES_MAX), _Join)
         return _json(floor.join(who, asked.name, consent=asked.consent), 201)
 
     @post("/stage/{space:str}/commands")
     async def command(request: _Asked, space: str) -> Response[bytes]:
-        who = claims(request, space, _SEAT)
+        who = stage.claims(_token(request), space, _SEAT)
         asked = commands.decode(await _body(request, _JSON, COMMAND_BYTES_MAX))
         if isinstance(asked, _RECORDING) and stage.is_over(space):
             return _json(await stage.archive.command(who, asked))
@@ -116,14 +127,18 @@ def application(stage: Stage) -> ASGIApp:
 
     @get("/stage/{space:str}/events")
     async def events(request: _Asked, space: str) -> Stream:
-        floor = await stage.find(space)
-        lines = floor.follow(claims(request, space, _SEAT))
+        who = stage.claims(_token(request), space, _SEAT)
+        lines = (await stage.find(space)).follow(who)
         return Stream(lines, media_type=_LINES, headers=_FRESH)
 
+    return [join, command, events]
+
+
+def _of_sessions(stage: Stage) -> list[HTTPRouteHandler]:
     @post("/stage/{space:str}/whip")
     async def publish(request: _Asked, space: str) -> Response[bytes]:
+        who = stage.claims(_token(request), space, _SEAT)
         floor = await stage.find(space)
-        who = claims(request, space, _SEAT)
         offer = (await _body(request, _SDP, SDP_BYTES_MAX)).decode(errors="replace")
         replaces = request.headers.get("Stentor-Replaces", "")
         session, answer = await floor.publish(who, offer, replaces)
@@ -132,17 +147,11 @@ def application(stage: Stage) -> ASGIApp:
 
     @delete("/stage/{space:str}/whip/{session:str}", status_code=200)
     async def unpublish(request: _Asked, space: str, session: str) -> Response[bytes]:
-        floor = await stage.find(space)
-        await floor.unpublish(claims(request, space, _SEAT), session)
+        who = stage.claims(_token(request), space, _SEAT)
+        await (await stage.find(space)).unpublish(who, session)
         return _json({})
 
-    routes = Litestar(
-        [health, create, join, command, events, publish, unpublish],
-        exception_handlers={Exception: _problem},
-        openapi_config=None,
-        logging_config=None,
-    )
-    return _unstuck(routes)
+    return [publish, unpublish]
 
 
 @contextlib.contextmanager

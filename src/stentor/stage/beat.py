@@ -104,7 +104,6 @@ class Beat:
         """Collect garbage after a frame, where a pause hurts least, and never by surprise."""
         if number % _OLD_EVERY == 0:
             gc.collect()
-            gc.freeze()
         elif number % _YOUNG_EVERY == 0:
             gc.collect(1)
 
