@@ -106,7 +106,7 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         # A session of its own: Ctrl-C reaches the supervisor only, and children outlive it.
-        child.process = subprocess.Popen(
+        child.process = subprocess.Popen(  # noqa: S603 - our own program
             child.command,
             pass_fds=child.descriptors,
             stdin=subprocess.DEVNULL,
@@ -140,7 +140,10 @@ class Supervisor:
                     self._start(child)
 
     def _is_ready(self) -> bool:
-        return all(_answers(self._paths.socket(name)) for name in ("stage", "web"))
+        """Stage and web answer, and every edge is up (it holds its lock once it has begun)."""
+        locks = [self._paths.run / f"{child.name}.lock" for child in self._children]
+        up = all(node.lock_holder(lock) for lock in locks)
+        return up and all(_answers(self._paths.socket(name)) for name in ("stage", "web"))
 
     def _reap(self, child: Child) -> None:
         assert child.process is not None
