@@ -240,7 +240,7 @@ class Drill:
             "log_verified": await self._verify(),
         }
         wrong = out["parts_lost"] + out["parts_twice"] + out["parts_torn"] + unlike
-        agree = counts and all(one.agrees for one in counts)
+        agree = counts and all(one.found == one.expected for one in counts)
         out["ok"] = wrong == 0 and continuous and out["log_verified"] and bool(agree)
         return out
 
