@@ -43,6 +43,17 @@ async def test_every_rendition_is_heard(running: Running, programme: Programme, 
     assert live.parts == programme.payloads(rendition)[1:]
 
 
+async def test_a_new_edge_reads_what_is_live_before_it_opens(
+    start: Callable[..., Running], programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(3)
+    running = start()
+    assert (await running.health())["spaces"] == 1
+    live = await (await running.listen()).until(2)
+    assert live.parts == programme.payloads(Rendition.OPUS)[1:]
+
+
 async def test_before_the_start_the_response_waits(running: Running, programme: Programme) -> None:
     listener = await running.listen()
     listener.live.take(await listener.chunk())

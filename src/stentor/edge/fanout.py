@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 from collections import deque
+from collections.abc import Iterable
 
 from stentor.clock import Clock
 from stentor.edge.delivery import Delivery, Gathering
@@ -35,6 +36,7 @@ class Fanout(threading.Thread):
     Attributes:
         lag_ms: from a part's making to its having been sent to everybody at the tail, the last one.
         failure: what ended the thread when nobody had asked it to end.
+        warm: set once the Spaces it was given at first have been read.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Fanout(threading.Thread):
         paths: Paths,
         clock: Clock,
         *,
+        first: Iterable[SpaceId] = (),
         stuck_s: float = LISTENER_STUCK_S,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
@@ -59,6 +62,8 @@ class Fanout(threading.Thread):
         self._delivery = Delivery(self._epoll, self._take_in, clock.now())
         self.lag_ms = 0.0
         self.failure: BaseException | None = None
+        self.warm = threading.Event()
+        self._first = list(first)
 
     @property
     def listeners_count(self) -> int:
@@ -101,6 +106,8 @@ class Fanout(threading.Thread):
             self._epoll.register(self._wake, select.EPOLLIN)
             self._epoll.register(self._bell.fileno(), select.EPOLLIN)
             tick_at = self._clock.now() + TICK_S
+            for name in self._first:
+                self._gathering(name)
             while not self._stopping:
                 self._turn(max(0.0, tick_at - self._clock.now()))
                 if self._delivery.now >= tick_at:
@@ -129,6 +136,8 @@ class Fanout(threading.Thread):
         self._take_in()
         for listener, event in ready:
             self._delivery.happened(listener, event)
+        if not self.warm.is_set() and all(one.space.ready for one in self._gatherings.values()):
+            self.warm.set()
 
     def _hear(self) -> None:
         try:
@@ -239,6 +248,7 @@ class Fanout(threading.Thread):
                 self._bell.unwatch(folder)
 
     def _close(self) -> None:
+        self.warm.set()
         for listener in [*self._delivery.listeners.values(), *self._inbox]:
             listener.close()
         self._inbox.clear()

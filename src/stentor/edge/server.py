@@ -19,6 +19,7 @@ from stentor.edge.recordings import Recordings
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
 from stentor.errors import Unavailable
+from stentor.ids import SpaceId
 from stentor.limits import (
     CONNECTIONS_MAX,
     HEARTBEAT_S,
@@ -32,6 +33,8 @@ from stentor.paths import Paths
 _telemetry = logging.getLogger(__name__)
 DESCRIPTORS_APART = 512
 """Descriptors that are not connections: log segments, Unix sockets, files."""
+WARM_S = 3.0
+"""How long a new edge may take to read the logs of what is live before it opens its door."""
 WATCH_S = 0.5
 """How often the event loop looks whether the thread that sends is alive."""
 SWITCH_INTERVAL_S = 0.0005
@@ -67,7 +70,8 @@ async def serve(
     """
     tls = tls_context(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    fanout = Fanout(paths, clock, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
+    live = [SpaceId(card.space) for card in Cards(paths, clock).live()]
+    fanout = Fanout(paths, clock, first=live, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
     routes = _routes(settings, paths, clock, fanout, index)
     public = Door(
         door,
@@ -81,6 +85,8 @@ async def serve(
         connections_max=min(connections_max, _descriptors_free()),
     )
     fanout.start()
+    # A long log takes a second to read: until then the node's other edges take those who join.
+    await asyncio.to_thread(fanout.warm.wait, WARM_S)
     public.open()
     _telemetry.info("edge %d is open", index)
     try:
