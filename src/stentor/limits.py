@@ -53,6 +53,11 @@ READER_SEGMENTS_MAX = 4
 SDP_BYTES_MAX = 16 * 1024
 SDP_LINES_MAX = 400
 COMMAND_BYTES_MAX = 16 * 1024
+COMMANDS_PER_S = 5.0
+"""Commands of one seat in the long run: each may be a record, and everybody is told of it."""
+COMMANDS_BURST = 30.0
+CREATE_S = 5.0
+"""A Space that is not on the medium by then is not announced."""
 WHIP_SESSIONS_MAX = 64
 """WHIP sessions a stage holds, connected or not, over all its Spaces."""
 PUBLISH_TIMEOUT_S = 10.0

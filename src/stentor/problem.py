@@ -10,6 +10,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "request.malformed": 400,
     "request.too_large": 413,
     "request.media_type": 415,
+    "request.too_many": 429,
     "request.method": 405,
     "request.range": 416,
     "request.head_too_large": 431,

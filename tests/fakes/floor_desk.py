@@ -17,7 +17,8 @@ from stentor.space.events import SpaceScheduled
 from stentor.space.state import begin
 from stentor.stage.beat import FRAME_S
 from stentor.stage.cards import Cards
-from stentor.stage.floor import Floor, House
+from stentor.stage.floor import Floor
+from stentor.stage.house import House
 from stentor.stage.ports import Ports
 from stentor.stage.programme import Microphone
 from stentor.stage.recorder import Recorder

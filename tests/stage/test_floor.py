@@ -233,3 +233,31 @@ async def test_an_announcement_changes_on_the_card(tmp_path: Path) -> None:
         answer = desk.command(UpdateSpace(title="Another talk"))
         assert [type(event).__name__ for event in answer["events"]] == ["SpaceUpdated"]
         assert (await desk.card())["title"] == "Another talk"
+
+
+async def test_nobody_fills_the_log_by_pressing_a_button(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        done = 0
+        with pytest.raises(Refused) as refused:
+            for number in range(1_000):
+                desk.command(UpdateSpace(title=f"Title {number}"))
+                done += 1
+        assert refused.value.code == "request.too_many"
+        assert done < 50
+        desk.clock.jump(2.0)
+        desk.command(UpdateSpace(title="A calmer title"))
+
+
+async def test_a_voice_that_fails_does_not_silence_the_others(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        desk.join(BOB, "speaker", "Bob")
+        desk.plug_in()
+        desk.plug_in(BOB)
+        desk.command(StartSpace())
+        desk.beat(0.5)
+        del desk.floor.programme.microphones[BOB].voice._resampler
+        desk.beat(1.0)
+        assert set(desk.floor.state.speaking) == {HOST, BOB}
+        assert desk.floor.programme.media_time == 1.5 * 48_000

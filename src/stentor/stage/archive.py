@@ -9,7 +9,7 @@ from stentor.space import card, events, rules
 from stentor.space.commands import Command
 from stentor.space.events import Event, RecordingDeleted
 from stentor.space.state import State, card_of, fold
-from stentor.stage.floor import House
+from stentor.stage.house import House
 from stentor.stage.takeup import Kept, read_state, take_up
 from stentor.tokens import Claims
 

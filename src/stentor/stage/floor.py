@@ -7,25 +7,24 @@ Everything runs in the event loop; nothing here waits for disk or network before
 
 import datetime
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
 from stentor import ids, tokens
-from stentor.clock import Clock
-from stentor.config import Settings
 from stentor.errors import Refused
 from stentor.limits import (
+    COMMANDS_BURST,
+    COMMANDS_PER_S,
     HOST_TOKEN_S,
     INVITE_TOKEN_S,
     SAMPLE_RATE,
+    SEATS_MAX,
     SPEAKER_SILENT_S,
     SPEAKER_TOKEN_S,
     STREAM_LEVELS_HZ,
 )
-from stentor.paths import Paths
 from stentor.space import card, events, rules
 from stentor.space.commands import Command, CreateInvite
 from stentor.space.events import (
@@ -42,8 +41,8 @@ from stentor.space.events import (
 )
 from stentor.space.state import OVER, Seat, State, card_of, fold, sealed
 from stentor.stage.beat import FRAME_S
-from stentor.stage.cards import Cards
-from stentor.stage.ports import Ports
+from stentor.stage.bucket import Bucket
+from stentor.stage.house import House
 from stentor.stage.presence import Signs, changes
 from stentor.stage.programme import Programme
 from stentor.stage.recorder import Recorder
@@ -51,35 +50,11 @@ from stentor.stage.sessions import Sessions
 from stentor.stage.speaking import Speaking
 from stentor.stage.stream import Stream, levels_line
 from stentor.stage.voice import VoiceStats
-from stentor.tokens import Claims, Keyring
+from stentor.tokens import Claims
 
 _FRAMES_PER_TICK = round(1 / STREAM_LEVELS_HZ / FRAME_S)
 _FRAMES_PER_LOOK = 5
 """Levels are looked at ten times a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all floors of a stage share.
-
-    Attributes:
-        room: raises when the stage can take no more WHIP sessions.
-        spawn: runs something to its end beside everything else; the stage waits for it.
-    """
-
-    settings: Settings
-    paths: Paths
-    clock: Clock
-    keyring: Keyring
-    ports: Ports
-    cards: Cards
-    room: Callable[[], None]
-    spawn: Callable[[Coroutine[Any, Any, None]], None]
-
-    @property
-    def wall_time_ms(self) -> int:
-        """UTC milliseconds."""
-        return self.clock.wall_time() // 1_000_000
 
 
 class Floor:
@@ -110,6 +85,7 @@ class Floor:
         self._disk_notice = ""
         self._alone_notice = ""
         self._frames = 0
+        self._paces: dict[str, Bucket] = {}
         self._voices: dict[str, VoiceStats] = {}
 
     @property
@@ -139,6 +115,7 @@ class Floor:
             Refused: by the rules.
         """
         actor = rules.actor_of(self.state, claims.seat, claims.role)
+        self._check_pace(actor.speaker)
         decided = rules.decide(self.state, actor, command, self.moment)
         answer: dict[str, Any] = {"events": decided}
         if isinstance(command, CreateInvite):
@@ -153,6 +130,7 @@ class Floor:
             Refused: by the rules.
         """
         name = name or claims.name
+        self._check_pace(claims.seat)
         self.record(*rules.join(self.state, claims.seat, claims.role, name, consent=consent))
         seat = self.state.seats[claims.seat]
         token = self._token("seat", seat.role, seat.speaker, seat.name, SPEAKER_TOKEN_S)
@@ -375,6 +353,14 @@ class Floor:
         if seat is None:
             raise Refused("speaker.unknown", "Take your seat first: join, with your consent.")
         return seat
+
+    def _check_pace(self, speaker: str) -> None:
+        """Every command may be a record: nobody fills the log by pressing a button."""
+        if speaker not in self._paces and len(self._paces) >= SEATS_MAX:
+            self._paces.clear()
+        pace = self._paces.setdefault(speaker, Bucket(COMMANDS_PER_S, COMMANDS_BURST))
+        if not pace.take(self._house.clock.now()):
+            raise Refused("request.too_many", "Too many commands at once; wait a few seconds.")
 
     def _invite(self, command: CreateInvite) -> str:
         speaker = ids.encode(secrets.token_bytes(8), ids.SPEAKER_ID_CHARS)

@@ -75,6 +75,15 @@ class Microphone:
         self.heard_at = now
         self.voice.push(sequence, timestamp, payload, now)
 
+    def frame(self, now: float) -> Pcm:
+        """The voice's frame of this beat; one voice that fails does not silence the others."""
+        try:
+            return self.voice.frame(now)
+        except Exception:
+            _telemetry.exception("a voice failed and begins anew")
+            self.voice = Voice()
+            return self.voice.frame(now)
+
     def hear(self, pcm: Pcm) -> None:
         """Send one frame to the speaker's ears."""
         if self.line is not None and self.line.connected:
@@ -109,7 +118,7 @@ class Programme:
         """Make one frame of everything."""
         if not self.live and not self.microphones:
             return
-        frames = {speaker: each.voice.frame(now) for speaker, each in self.microphones.items()}
+        frames = {speaker: each.frame(now) for speaker, each in self.microphones.items()}
         whole, minus = self._mixer.mix(frames, frames.keys() - self.muted)
         for speaker, microphone in self.microphones.items():
             microphone.hear(minus[speaker])

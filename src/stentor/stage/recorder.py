@@ -107,6 +107,7 @@ class Recorder:
         self._parts_waiting = 0
         self._lost: tuple[int, int] | None = None
         self._closing = False
+        self._dead = False
         self._trouble = ""
         self.records = 0
         self.parts_lost = 0
@@ -209,6 +210,10 @@ class Recorder:
                 finished = taken is None and self._closing
             if finished:
                 break
+            if self._dead:  # a disk that refuses does not keep us: what is left is given up
+                if isinstance(taken, _Order):
+                    self._call(_finish, taken.done, False)
+                continue
             if lost is not None:
                 self._write_gap(*lost)
             match taken:
@@ -252,6 +257,7 @@ class Recorder:
         while not self._try(act):
             with self._changed:
                 if self._closing:
+                    self._dead = True
                     return False
                 self._changed.wait_for(lambda: self._closing, RECORDER_RETRY_S)
         return True

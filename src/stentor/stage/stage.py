@@ -14,6 +14,7 @@ from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.errors import Refused, StentorError, Unavailable
 from stentor.limits import (
+    CREATE_S,
     SAMPLE_RATE,
     SPACES_KEPT_MAX,
     SPACES_OPEN_MAX,
@@ -28,12 +29,16 @@ from stentor.space.state import OVER, begin, card_of
 from stentor.stage.archive import Archive, unknown
 from stentor.stage.beat import Beat, quiet_collector
 from stentor.stage.cards import Cards
-from stentor.stage.floor import Floor, House
+from stentor.stage.floor import Floor
+from stentor.stage.house import House
 from stentor.stage.ports import Ports
 from stentor.stage.programme import resumed_at
 from stentor.stage.recorder import Recorder
 from stentor.stage.takeup import Kept, take_up
 from stentor.tokens import Claims, TokenKind
+
+_FAULTS_PER_LINE = 500
+"""A fault that comes with every frame is told every ten seconds."""
 
 _telemetry = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class Stage:
         self.beat = Beat(clock, self._frame, self._stalled)
         self._tasks: set[asyncio.Task[None]] = set()
         self._creating = 0
+        self._faults = 0
         self._taken_up = asyncio.Event()
         self.house = House(
             settings=settings,
@@ -138,7 +144,12 @@ class Stage:
             self._creating -= 1
         floor = Floor(begin(event, at_ms), self.house, self._recorder(writer), self._over)
         floor.recorder.event(event, 0)
-        await floor.recorder.settle()
+        try:
+            async with asyncio.timeout(CREATE_S):
+                await floor.recorder.settle()
+        except TimeoutError:
+            await floor.recorder.close()
+            raise Unavailable("log.disk_full", "The disk takes nothing; make room first.") from None
         floor.show()
         await self.house.cards.settle()
         self.floors[space] = floor
@@ -154,6 +165,7 @@ class Stage:
             "sessions": sum(len(floor.sessions) for floor in floors),
             "studios": sum(floor.stream.followers for floor in floors),
             "records_waiting": sum(floor.recorder.waiting for floor in floors),
+            "faults": self._faults,
             "parts_lost": sum(floor.recorder.parts_lost for floor in floors),
             "voices": {
                 speaker: microphone.voice.stats
@@ -251,7 +263,9 @@ class Stage:
             try:
                 floor.frame(now)
             except Exception:
-                _telemetry.exception("a frame of Space %s failed", floor.space)
+                if self._faults % _FAULTS_PER_LINE == 0:
+                    _telemetry.exception("a frame of Space %s failed", floor.space)
+                self._faults += 1
 
     def _stalled(self, frames: int) -> None:
         for floor in list(self.floors.values()):
