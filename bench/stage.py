@@ -8,7 +8,8 @@ speakers are real WebRTC clients in another process on another core. Measured wh
                       decoded log say
   beat_late_p99_ms    how late the 20 ms beat came
 
-The same, shorter, with 1, 4 and 8 speakers gives the cost of each. The last line is one JSON
+Run it as root on a machine that others use: then it may go before them. "Waiting for the core"
+says how much they disturbed it. The same, shorter, with 1, 4 and 8 speakers gives the cost of each. The last line is one JSON
 object, also written to build/bench-stage.json. Nothing leaves this machine.
 """
 

@@ -127,6 +127,17 @@ def hold_lock(paths: Paths, name: str) -> Iterator[None]:
         yield
 
 
+def set_niceness(niceness: int) -> None:
+    """Have this process go before others (negative) or after them, as far as that is permitted."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    if os.getsid(0) == os.getpid():
+        # Where the kernel weighs whole sessions against each other (autogroup, sched(7)), niceness
+        # counts only within one; ours is a session of its own under `stentor serve`.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))
+
+
 def lock_holder(path: Path) -> int | None:
     """The process id that holds a lock file now; None when nobody does."""
     try:
@@ -151,8 +162,7 @@ def _run(
     paths.create()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS[name.partition("-")[0]])
+    set_niceness(NICENESS[name.partition("-")[0]])
     with hold_lock(paths, name):
         gc.collect()
         gc.freeze()  # what was imported lives as long as the process
