@@ -22,7 +22,6 @@ from stentor.limits import FRAME_SAMPLES, SAMPLE_RATE, SPEAKERS_MAX
 
 LOOP_SECONDS = 20
 FRAMES_A_SECOND = SAMPLE_RATE // FRAME_SAMPLES
-MARK = marks.MARKS[0]
 
 
 def slot_frames(number: int) -> int:
@@ -38,10 +37,11 @@ def talk(number: int, packets: list[bytes], began: float) -> Iterator[bytes]:
         yield packets[(frame + elsewhere - slot_frames(number)) % len(packets)]
 
 
-def packets_of_voice() -> list[bytes]:
-    """A loop of speech with a mark at the beginning of each second."""
+def packets_of_voice(number: int) -> list[bytes]:
+    """A loop of speech with a mark at the beginning of each second; neighbours' bands differ."""
+    mark = marks.MARKS[number % 2]
     pcm = speech.voice(0, LOOP_SECONDS)[: LOOP_SECONDS * SAMPLE_RATE]
-    packets = speech.packets_of(marks.stamp(pcm * 0.4, MARK, 0))
+    packets = speech.packets_of(marks.stamp(pcm * 0.4, mark, 0))
     return packets[: LOOP_SECONDS * FRAMES_A_SECOND]  # the encoder's own delay makes one more
 
 
@@ -49,12 +49,15 @@ async def main() -> None:
     """Publish with the tokens that standard input names, until it says to stop."""
     loop = asyncio.get_running_loop()
     order = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
-    packets = packets_of_voice()
+    loops = [packets_of_voice(number) for number in range(2)]
     began = SystemClock().now()
     url = f"http://127.0.0.1:{order['port']}/stage/{order['space']}/whip"
     speakers = []
     for number, token in enumerate(order["tokens"]):
-        speaker = WhipSpeaker(url, token, lambda number=number: talk(number, packets, began))
+        packets = loops[number % 2]
+        speaker = WhipSpeaker(
+            url, token, lambda number=number, packets=packets: talk(number, packets, began)
+        )
         await speaker.publish()
         speakers.append(speaker)
     gc.collect()
