@@ -256,6 +256,22 @@ async def test_two_stages_do_not_share_a_log(tmp_path: Path) -> None:
         assert [event["type"] for event in house.events(SPACE)] == ["space.scheduled"]
 
 
+async def test_a_log_that_is_held_is_taken_up_when_it_is_let_go(tmp_path: Path) -> None:
+    async with taken_up(tmp_path, [scheduled(3_600)]) as house:
+        await in_phase(house, "scheduled")
+        await house.stop()
+        other = Writer.open(house.paths.log(SPACE), SPACE, house.clock)
+        await house.start()
+        token = house.token("seat", SPACE, "host", HOST)
+        answer = await house.post(f"/stage/{SPACE}/join", token, {"name": "A", "consent": True})
+        assert (answer.status_code, answer.json()["code"]) == (503, "stage.starting")
+        other.close()
+        async with asyncio.timeout(10):
+            while (await house.wait_ready())["spaces"] == 0:
+                await asyncio.sleep(0.05)
+        await house.join(SPACE, token, "Ada")
+
+
 @pytest.mark.parametrize("count", [20])
 async def test_many_announced_spaces_cost_nothing_and_close_quickly(
     tmp_path: Path, count: int

@@ -12,9 +12,10 @@ from typing import Any
 from stentor import ids, tokens
 from stentor.clock import Clock
 from stentor.config import Settings
-from stentor.errors import Refused, StentorError, Unavailable
+from stentor.errors import Corrupt, Refused, StentorError, Unavailable
 from stentor.limits import (
     CREATE_S,
+    RECORDER_RETRY_S,
     SAMPLE_RATE,
     SPACES_KEPT_MAX,
     SPACES_OPEN_MAX,
@@ -102,7 +103,8 @@ class Stage:
         if self.is_over(space):
             raise Refused("space.ended", "This Space has ended; its address offers the recording.")
         if ids.is_space_id(space) and self.house.paths.log(space).exists():
-            raise Unavailable("stage.starting", "The stage is about to take this Space up.")
+            sentence = "The stage cannot take this Space up yet; its telemetry says why."
+            raise Unavailable("stage.starting", sentence)
         raise unknown()
 
     def is_over(self, space: str) -> bool:
@@ -178,18 +180,14 @@ class Stage:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take up all Spaces and beat until `stop` is set; then leave them to be taken up again."""
-        beating = asyncio.create_task(self.beat.run())
-        try:
-            await self._take_up_all()
-            self._taken_up.set()
-            quiet_collector()
-            stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait({stopped, beating}, return_when=asyncio.FIRST_COMPLETED)
-            if beating.done():
-                beating.result()
-        finally:
-            beating.cancel()
-            await asyncio.wait({beating})
+        async with asyncio.TaskGroup() as group:
+            working = [
+                group.create_task(self.beat.run()),
+                group.create_task(self._take_up_all()),
+            ]
+            await stop.wait()
+            for task in working:
+                task.cancel()
 
     async def close(self) -> None:
         """Write all there is and let go; live Spaces are not ended."""
@@ -200,16 +198,32 @@ class Stage:
         self.house.cards.close()
 
     async def _take_up_all(self) -> None:
-        for space in await asyncio.to_thread(_unsealed, self.house.paths.spaces):
-            try:
-                kept = await asyncio.to_thread(
-                    take_up, self.house.paths.log(space), space, self.house.clock
-                )
-            except StentorError as fault:
-                _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
-                continue
+        """Take up every Space that is not sealed; those that the disk refuses, again and again."""
+        left = await asyncio.to_thread(_unsealed, self.house.paths.spaces)
+        while left:
+            left = [space for space in left if not await self._try_take_up(space)]
+            self._end_of_start()
+            await asyncio.sleep(RECORDER_RETRY_S)
+        self._end_of_start()
+
+    def _end_of_start(self) -> None:
+        if not self._taken_up.is_set():
+            self._taken_up.set()
+            quiet_collector()
+
+    async def _try_take_up(self, space: str) -> bool:
+        """Whether nothing is left to be done for this Space."""
+        try:
+            log = self.house.paths.log(space)
+            kept = await asyncio.to_thread(take_up, log, space, self.house.clock)
             if kept is not None:
                 self._take_up(kept)
+        except StentorError as fault:
+            _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
+            return isinstance(fault, Corrupt)
+        except Exception:
+            _telemetry.exception("Space %s is left alone", space)  # the others must go on
+        return True
 
     def _take_up(self, kept: Kept) -> None:
         """Go on with a Space from where its log ends."""
