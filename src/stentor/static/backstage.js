@@ -30,15 +30,16 @@ export async function ask(path, token, body = {}) {
 }
 
 /**
- * Follows the stage's stream, reconnecting, until it is refused for good.
+ * Follows the stage's stream, reconnecting, until it is refused for good or `stop` is signalled.
  * @param {string} space @param {string} token
  * @param {(line: any) => void} hear called with each line
  * @param {(connected: boolean) => void} status
- * @returns {Promise<Refusal>} why it ended
+ * @param {AbortSignal} stop
+ * @returns {Promise<Refusal | null>} why it ended
  */
-export async function follow(space, token, hear, status) {
+export async function follow(space, token, hear, status, stop) {
   let failures = 0;
-  for (;;) {
+  while (!stop.aborted) {
     const giveUp = new AbortController();
     let timer = 0;
     const alive = () => {
@@ -47,8 +48,9 @@ export async function follow(space, token, hear, status) {
     };
     alive();
     try {
-      const answer = await fetch(`/stage/${space}/events`, { signal: giveUp.signal,
-        headers: { Authorization: `Bearer ${token}` } });
+      const signal = AbortSignal.any([giveUp.signal, stop]);
+      const headers = { Authorization: `Bearer ${token}` };
+      const answer = await fetch(`/stage/${space}/events`, { signal, headers });
       if ([401, 403, 404, 409, 410].includes(answer.status)) {
         return new Refusal((await problemOf(answer)).problem, answer.status);
       }
@@ -64,10 +66,12 @@ export async function follow(space, token, hear, status) {
     } finally {
       clearTimeout(timer);
     }
+    if (stop.aborted) break;
     status(false);
     const waitMs = Math.min(4_000, 250 * 2 ** failures) * (0.5 + Math.random() / 2);
     await new Promise((done) => setTimeout(done, waitMs));
   }
+  return null;
 }
 
 async function readLines(/** @type {ReadableStream} */ body, hear) {

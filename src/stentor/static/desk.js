@@ -18,7 +18,8 @@ const HEARD_DB = -45;
 
 /** Everything on the stage's screen; `ended` resolves to a Refusal, "over" or "left". */
 export class Desk {
-  #space; #seat; #confirmed; #publisher; #microphone; #meter; #finish; #wakeLock;
+  #space; #seat; #confirmed; #publisher; #microphone; #meter; #finish; #wakeLock; #timer;
+  #gone = new AbortController();
   #card = null;
   #speaking = [];
   #levels = {};
@@ -48,17 +49,19 @@ export class Desk {
     follow(space, seat.token, (line) => this.#hear(line), (connected) => {
       this.#streams = connected;
       this.#showLine();
-    }).then((refusal) => this.#close(refusal.code === "space.ended" ? "over" : refusal));
+    }, this.#gone.signal).then((refusal) => {
+      if (refusal) this.#close(refusal.code === "space.ended" ? "over" : refusal);
+    });
     this.#timer = setInterval(() => this.#tick(), 100);
     this.#stayAwake();
     globalThis.stentor = this.#debugFace();
   }
 
-  #timer;
-
   #close(why) {
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort();
     clearInterval(this.#timer);
-    this.#publisher.leave();
+    this.#publisher.leave(why === "left");
     this.#microphone.getTracks().forEach((track) => track.stop());
     this.#wakeLock?.release().catch(() => {});
     this.#finish(why);

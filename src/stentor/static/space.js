@@ -67,6 +67,7 @@ function show() {
   say("title", card.title);
   say("by", `with ${card.host_name}`);
   say("about", card.description ?? "");
+  say("on-stage", ahead() || phase === "live" ? "On stage" : "Who spoke");
   say("notice", card.notice ?? "");
   $("notice").hidden = !card.notice;
   $("when").hidden = !ahead();

@@ -51,15 +51,15 @@ export class Publisher extends EventTarget {
     else this.#keepPublishing(++this.#run);
   }
 
-  /** Ends the session; the seat is free again. */
-  leave() {
+  /** Ends the session. `tell`: the seat is free again; else the stage knows already. */
+  leave(tell = true) {
     if (!this.#run) return;
     this.#run = 0;
     this.#lost();
     this.#wake();
     this.#drop();
     this.#set("idle");
-    if (this.#session) {
+    if (this.#session && tell) {
       fetch(`/stage/${this.#space}/whip/${this.#session}`, { method: "DELETE", keepalive: true,
         headers: { Authorization: `Bearer ${this.#token}` } }).catch(() => {});
     }
