@@ -66,7 +66,7 @@ export class Pace {
     if (this.#correcting > 0 ? errorS < 0.01 : errorS > -0.01) this.#correcting = 0;
     if (errorS > 0.07) this.#correcting = 1;
     if (errorS < -0.07) this.#correcting = -1;
-    if (!this.#correcting) return 1;
+    if (!this.#correcting || Number.isNaN(errorS)) return 1;
     return this.#correcting < 0 ? 0.97 : Math.min(1.08, Math.max(1.03, 1 + errorS / 4));
   }
 }
