@@ -45,7 +45,9 @@ LATE_P99_MS_MAX = 10.0
 WARM_UP_S = 4.0
 SHORT_S = 8.0
 SLOT_REACH = FRAME_SAMPLES * 3
-"""A speaker's marks may be so much off its slot: slots of one band are seven frames apart."""
+"""A mark may be so much earlier or later than the one before: slots of one band are seven apart."""
+SETTLED_S = 6
+"""At the end delays have settled: there the speakers' slots are looked for."""
 STOP_S_MAX = 6.0
 FEWER = (1, 4, 8)
 CLOCK = SystemClock()
@@ -261,19 +263,31 @@ def slots_filled(pcm: marks.Pcm, speakers: int) -> tuple[int, int]:
     ]
     slots = [(number % 2, slot_frames(number) * FRAME_SAMPLES) for number in range(speakers)]
     step = FRAME_SAMPLES // 4
-    levels = [np.median(fold, axis=0) for fold in folds]
+    levels = [np.median(fold[-SETTLED_S:], axis=0) for fold in folds]
     comb = [
         sum(levels[band][(slot + shift) % SAMPLE_RATE] for band, slot in slots)
         for shift in range(0, SAMPLE_RATE, step)
     ]
     shift = int(np.argmax(comb)) * step  # the way of all sound from the clients into the programme
+    return seconds * speakers, sum(followed(folds[band], slot + shift) for band, slot in slots)
+
+
+def followed(fold: np.ndarray, at: int) -> int:
+    """Marks of one speaker, from the last second back to the first, as delays grow and shrink.
+
+    Args:
+        fold: the envelope, a row for each second.
+        at: about where in the last second the mark is.
+    """
     reach = np.arange(-SLOT_REACH, SLOT_REACH)
+    least = marks.STRONG_SHARE * marks.LEVEL
     found = 0
-    for band, slot in slots:
-        peaks = folds[band][:, (slot + shift + reach) % SAMPLE_RATE].max(axis=1)
-        floor = 3 * float(np.median(folds[band]))
-        found += int(np.sum((peaks >= marks.STRONG_SHARE * np.median(peaks)) & (peaks > floor)))
-    return seconds * speakers, found
+    for second in reversed(fold):
+        window = second[(at + reach) % SAMPLE_RATE]
+        if window.max() >= least:
+            found += 1
+            at += int(np.argmax(window)) - SLOT_REACH
+    return found
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, str, bool | None]]:
