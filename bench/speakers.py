@@ -17,6 +17,7 @@ import uvloop
 from stentor import node
 from stentor.clock import SystemClock
 from stentor.demo import marks, speech
+from stentor.demo.marks import Mark
 from stentor.demo.speaker import WhipSpeaker
 from stentor.limits import FRAME_SAMPLES, SAMPLE_RATE, SPEAKERS_MAX
 
@@ -24,9 +25,19 @@ LOOP_SECONDS = 20
 FRAMES_A_SECOND = SAMPLE_RATE // FRAME_SAMPLES
 
 
-def slot_frames(number: int) -> int:
-    """In which frame of each second speaker `number` has its mark."""
-    return number * FRAMES_A_SECOND // SPEAKERS_MAX
+BANDS = tuple(Mark(low, low + 800) for low in (4_300, 5_200, 6_100, 7_000))
+"""Speakers 0, 4, 8 and 12 have their marks in the first band, and so on."""
+SLOT_FRAMES = 12
+"""Marks of one band are at least so far apart."""
+
+
+def slot_of(number: int) -> tuple[int, int]:
+    """(band, frame of each second) in which speaker `number` has its mark."""
+    row, band = divmod(number, len(BANDS))
+    return band, row * SLOT_FRAMES + band * SLOT_FRAMES // len(BANDS)
+
+
+assert slot_of(SPEAKERS_MAX - 1)[1] + SLOT_FRAMES <= FRAMES_A_SECOND, "a second has room for all"
 
 
 def talk(number: int, packets: list[bytes], began: float) -> Iterator[bytes]:
@@ -34,12 +45,11 @@ def talk(number: int, packets: list[bytes], began: float) -> Iterator[bytes]:
     now = round((SystemClock().now() - began) * FRAMES_A_SECOND)
     elsewhere = number * 3 * FRAMES_A_SECOND  # not everybody says the same at once
     for frame in count(now):
-        yield packets[(frame + elsewhere - slot_frames(number)) % len(packets)]
+        yield packets[(frame + elsewhere - slot_of(number)[1]) % len(packets)]
 
 
-def packets_of_voice(number: int) -> list[bytes]:
-    """A loop of speech with a mark at the beginning of each second; neighbours' bands differ."""
-    mark = marks.MARKS[number % 2]
+def packets_of_voice(mark: Mark) -> list[bytes]:
+    """A loop of speech with a mark at the beginning of each second."""
     pcm = speech.voice(0, LOOP_SECONDS)[: LOOP_SECONDS * SAMPLE_RATE]
     packets = speech.packets_of(marks.stamp(pcm * 0.4, mark, 0))
     return packets[: LOOP_SECONDS * FRAMES_A_SECOND]  # the encoder's own delay makes one more
@@ -49,12 +59,12 @@ async def main() -> None:
     """Publish with the tokens that standard input names, until it says to stop."""
     loop = asyncio.get_running_loop()
     order = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
-    loops = [packets_of_voice(number) for number in range(2)]
+    loops = [packets_of_voice(mark) for mark in BANDS]
     began = SystemClock().now()
     url = f"http://127.0.0.1:{order['port']}/stage/{order['space']}/whip"
     speakers = []
     for number, token in enumerate(order["tokens"]):
-        packets = loops[number % 2]
+        packets = loops[slot_of(number)[0]]
         speaker = WhipSpeaker(
             url, token, lambda number=number, packets=packets: talk(number, packets, began)
         )

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from bench.bridge import bridge
-from bench.speakers import slot_frames
+from bench.speakers import BANDS, SLOT_FRAMES, slot_of
 from stentor import tokens
 from stentor.clock import SystemClock
 from stentor.demo import health, marks, replay
@@ -44,8 +44,8 @@ CPU_CORES_MAX = 0.60
 LATE_P99_MS_MAX = 10.0
 WARM_UP_S = 4.0
 SHORT_S = 8.0
-SLOT_REACH = FRAME_SAMPLES * 3
-"""A mark may be so much earlier or later than the one before: slots of one band are seven apart."""
+SLOT_REACH = SLOT_FRAMES * FRAME_SAMPLES * 9 // 20
+"""A mark may be so much earlier or later than the one before and is still of the same speaker."""
 SETTLED_S = 6
 """At the end delays have settled: there the speakers' slots are looked for."""
 STOP_S_MAX = 6.0
@@ -259,9 +259,9 @@ def slots_filled(pcm: marks.Pcm, speakers: int) -> tuple[int, int]:
     seconds = len(pcm) // SAMPLE_RATE
     folds = [
         marks.envelope(pcm, mark)[: seconds * SAMPLE_RATE].reshape(seconds, SAMPLE_RATE)
-        for mark in marks.MARKS
+        for mark in BANDS
     ]
-    slots = [(number % 2, slot_frames(number) * FRAME_SAMPLES) for number in range(speakers)]
+    slots = [(band, frame * FRAME_SAMPLES) for band, frame in map(slot_of, range(speakers))]
     step = FRAME_SAMPLES // 4
     levels = [np.median(fold[-SETTLED_S:], axis=0) for fold in folds]
     comb = [
