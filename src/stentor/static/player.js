@@ -80,6 +80,8 @@ export class LivePlayer extends EventTarget {
   state = "idle";
   stalls = 0;
   stalledS = 0;
+  /** The last few: media time, seconds of sound in hand at that moment, seconds of silence. */
+  lastStalls = [];
   parts = 0;
   connects = 0;
   repairs = 0;
@@ -400,8 +402,10 @@ export class LivePlayer extends EventTarget {
     if (this.#seekToStart || this.#wantedS >= 0 || this.#stalledAtMs || this.ending) return;
     if (this.#audio.seeking || !this.parts || this.state === "paused") return;
     this.#stalledAtMs = performance.now();
+    const stall = [this.#audio.currentTime, this.bufferedS, 0];
     this.#stallTimer = setTimeout(() => {
       this.stalls++;
+      this.lastStalls = [...this.lastStalls.slice(-9), stall];
       this.pace.stalled(performance.now() / 1000);
       if (this.state === "playing") this.#set("stalled");
       this.#tell("stall");
@@ -413,7 +417,9 @@ export class LivePlayer extends EventTarget {
     if (audio.paused || audio.readyState < 3 || this.#seekToStart || this.#over) return;
     if (this.#stalledAtMs) {
       clearTimeout(this.#stallTimer);
-      this.stalledS += (performance.now() - this.#stalledAtMs) / 1000;
+      const silentS = (performance.now() - this.#stalledAtMs) / 1000;
+      this.stalledS += silentS;
+      if (this.lastStalls.at(-1)?.[2] === 0) this.lastStalls.at(-1)[2] = silentS;
       this.#stalledAtMs = 0;
       this.#release();
     }

@@ -226,6 +226,7 @@ window.stentor = {
   get state() { return recording?.state ?? live.state; },
   get stalls() { return live.stalls; },
   get stalledS() { return live.stalledS ?? 0; },
+  get lastStalls() { return live.lastStalls ?? []; },
   get bufferedS() { return live.bufferedS; },
   get latencyS() { return live.latencyS; },
   get targetS() { return live.pace?.targetS ?? NaN; },
