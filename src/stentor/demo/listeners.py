@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from stentor import node
 from stentor.clock import Clock, SystemClock
 from stentor.demo.listener import Ledger, Listener, Phase
 from stentor.record import RENDITION_NAMES
@@ -22,6 +23,8 @@ RETRY_MAX_S = 2.0
 """A listener whose connection breaks asks again after up to 0.1 s, then up to twice as long."""
 CONNECT_TIMEOUT_S = 3.0
 LOOK_EVERY_S = 0.010
+NICENESS = -5
+"""As edges are: a listener who is kept waiting by other programs would look like one who stalls."""
 SHARES = (("opus", 0.8), ("opus-low", 0.1), ("aac", 0.1))
 """Of ten listeners, eight take Opus."""
 
@@ -214,6 +217,7 @@ def _account(listener: Listener) -> dict[str, Any]:
 
 def main() -> None:
     """Listen until told to leave, or until standard input ends."""
+    node.set_niceness(NICENESS)
     host, port, space = sys.argv[1:4]
     room = Room((host, int(port)), space, SystemClock(), random.Random(1))  # noqa: S311 - a spread
     room.poll.register(sys.stdin.fileno(), select.EPOLLIN)
