@@ -6,7 +6,7 @@ const RATE = 48_000;
 const PART_S = 0.2;
 const START_PARTS = 2;
 /** What is kept in hand beyond one part and the lateness seen, in seconds. */
-const SAFETY_S = 0.17;
+const SAFETY_S = 0.25;
 const SAFETY_MAX_S = 1.2;
 const BEHIND_MAX_S = 5;
 const KEEP_S = 60;
@@ -60,6 +60,9 @@ export class Pace {
     const late = sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)];
     return Math.min(late, sorted[0] + 3) + PART_S + this.safetyS;
   }
+
+  /** The same, as sound in hand when a part has come at its best. */
+  get handS() { return this.targetS - Math.min(...this.#offsets); }
 
   /** The speed that brings a playhead which is `errorS` too far behind (or ahead) back. */
   speed(errorS) {
@@ -125,7 +128,6 @@ export class LivePlayer extends EventTarget {
   }
 
   get rendition() { return this.#rendition; }
-  get target() { return this.pace.targetS; }
   get bufferedS() {
     const { buffered, currentTime } = this.#audio;
     return buffered.length ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : 0;

@@ -229,7 +229,7 @@ window.stentor = {
   get lastStalls() { return live.lastStalls ?? []; },
   get bufferedS() { return live.bufferedS; },
   get latencyS() { return live.latencyS; },
-  get targetS() { return live.pace?.targetS ?? NaN; },
+  get targetS() { return live.pace?.handS ?? NaN; },
   get parts() { return live.parts; },
   get connects() { return live.connects ?? 0; },
   get cursor() { return live.cursor; },
