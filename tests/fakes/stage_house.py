@@ -61,6 +61,12 @@ class Studio:
         await self.line(lambda line: line["type"] == "state")
         return self
 
+    async def hang_up(self) -> None:
+        """Close the stream from this side."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
     async def line(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first line, seen or to come, that is wanted."""
         async with asyncio.timeout(WAIT_S):

@@ -156,6 +156,15 @@ async def test_the_stream_tells_state_events_and_levels(house: StageHouse) -> No
         await ada.card(lambda card: card["title"] == "Changed")
 
 
+async def test_a_studio_that_hangs_up_is_forgotten(house: StageHouse) -> None:
+    ada = await (await house.create()).follow()
+    assert (await house.wait_ready())["studios"] == 1
+    await ada.hang_up()
+    async with asyncio.timeout(10):
+        while (await house.wait_ready())["studios"]:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_second_publisher_must_name_the_first(house: StageHouse) -> None:
     ada = await (await house.create()).follow()
     first, second = ada.speak(tone()), ada.speak(tone())
