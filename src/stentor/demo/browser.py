@@ -109,7 +109,10 @@ class BrowserListener:
         self._browser = await self._play.chromium.launch(
             executable_path=program(), headless=True, args=list(_FLAGS), handle_sigint=False
         )
-        self._page = await self._browser.new_page()
+        # Small and without motion: nobody looks, and drawing takes the processor from listeners.
+        self._page = await self._browser.new_page(
+            viewport={"width": 390, "height": 600}, reduced_motion="reduce"
+        )
         script = Path(__file__).with_name("page.js")
         await self._page.add_init_script(path=script)
         return self
