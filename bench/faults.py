@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stentor.clock import SystemClock
-from stentor.demo import marks, owner, replay, sockets, speech
+from stentor.demo import interruption, marks, owner, replay, sockets, speech
 from stentor.demo.calls import Caller
 from stentor.demo.crowd import Account, Crowd, Report
 from stentor.demo.evening import together
@@ -380,10 +380,12 @@ def main() -> int:
     options = parser.parse_args()
     telling = Telling(CLOCK)
     try:
-        found = asyncio.run(drill(max(4, min(500, options.listeners)), telling))
+        found = interruption.run(drill(max(4, min(500, options.listeners)), telling))
     except StentorError as error:
         print(f"faults: {error.sentence}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     except TimeoutError:
         print(f"faults: something took longer than {PATIENCE_S:g} s.", file=sys.stderr)
         return 2

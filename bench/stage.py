@@ -31,7 +31,7 @@ from bench.bridge import bridge
 from bench.speakers import BANDS, SLOT_FRAMES, slot_of
 from stentor import tokens
 from stentor.clock import SystemClock
-from stentor.demo import health, marks, replay
+from stentor.demo import health, interruption, marks, replay
 from stentor.demo.calls import Caller
 from stentor.demo.house import House
 from stentor.demo.telling import Telling, finish, table
@@ -381,7 +381,10 @@ def main() -> int:
         print("bench-stage: needs two processor cores, one for the stage alone.", file=sys.stderr)
         return 2
     telling = Telling(CLOCK)
-    found = asyncio.run(run(options, telling))
+    try:
+        found = interruption.run(run(options, telling))
+    except KeyboardInterrupt:
+        return 130
     print("\n" + table(rows(found)) + "\n")
     return finish(found, "bench-stage.json", as_json=options.json)
 

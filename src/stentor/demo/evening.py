@@ -8,7 +8,6 @@ the replay is held against what was live and against what was said.
 import asyncio
 import contextlib
 import gc
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
@@ -40,8 +39,6 @@ from stentor.errors import StentorError, Unavailable
 from stentor.record import RENDITION_NAMES
 
 EDGES = 2
-EXIT_STOPPED = 143
-"""Ended by SIGTERM, as shells count it."""
 SECONDS_MIN = 15.0
 SECONDS_MAX = 600.0
 LISTENERS_MAX = 2_000
@@ -61,10 +58,7 @@ def run(listeners: int, seconds: float, *, as_json: bool) -> int:
     listeners = max(1, min(LISTENERS_MAX, listeners))
     seconds = max(SECONDS_MIN, min(SECONDS_MAX, seconds))
     telling = Telling(SystemClock())
-    try:
-        found = asyncio.run(_until_interrupted(play(listeners, seconds, telling)))
-    except asyncio.CancelledError:
-        return EXIT_STOPPED
+    found = interruption.run(play(listeners, seconds, telling))
     found["took_s"] = round(telling.elapsed_s, 1)
     print("\n" + table(verdict.rows(found)) + "\n")
     print("  Every promise was kept." if found["ok"] else "  A promise was NOT kept.", flush=True)
@@ -82,13 +76,6 @@ async def play(listeners: int, seconds: float, telling: Telling) -> dict[str, An
             raise
         finally:
             evening.house.stop()
-
-
-async def _until_interrupted(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    """SIGTERM ends the evening as Ctrl-C does: everything it started is ended first."""
-    task = asyncio.create_task(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
 
 
 @dataclass(slots=True)
