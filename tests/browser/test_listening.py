@@ -208,3 +208,14 @@ async def test_boxes_are_found_however_the_bytes_are_cut(house: House, visit: Vi
     script = Path(__file__).with_name("cut_boxes.js").read_text()
     boxes = 3 + 2 * house.parts  # ftyp, moov, sidx; moof and mdat
     assert await visit.ask(script) == [boxes, True, f"2.{2**32 + 5}"]
+
+
+async def test_the_pace_follows_lateness(house: House, visit: Visit) -> None:
+    """Parts 200 ms apart; the target is now minus the playhead: lateness, one part, safety."""
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    told = await visit.ask(Path(__file__).with_name("paces.js").read_text())
+    assert told["calm"] == 0.45
+    assert told["one outage"] == 0.45
+    assert 0.7 < told["jitter"] <= 0.76
+    assert told["stalled"] == 0.55
+    assert told["speeds"] == [1, 1.08, 1.03, 1, 0.97, 1, 1]

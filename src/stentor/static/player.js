@@ -1,13 +1,10 @@
 /** Hears a live Space: the endless response into one <audio>, close to live, without stalls. */
 
 import { BoxReader, joinBytes, readCursor, readDecodeTime, readEmsg } from "./boxes.js";
+import { PART_S, Pace } from "./pace.js";
 
 const RATE = 48_000;
-const PART_S = 0.2;
 const START_PARTS = 2;
-/** What is kept in hand beyond one part and the lateness seen, in seconds. */
-const SAFETY_S = 0.25;
-const SAFETY_MAX_S = 1.2;
 const BEHIND_MAX_S = 5;
 const KEEP_S = 60;
 const SILENT_LIVE_MS = 2_000;
@@ -27,51 +24,6 @@ export function attachSource(audio, source) {
   audio.disableRemotePlayback = !globalThis.MediaSource; // a managed source demands it
   audio.src = URL.createObjectURL(source);
   source.addEventListener("sourceopen", () => URL.revokeObjectURL(audio.src), { once: true });
-}
-
-/** How late parts come, and from that how far behind the newest part to play. */
-export class Pace {
-  safetyS = SAFETY_S;
-  #offsets = [];
-  #stalledAtS = 0;
-  #correcting = 0;
-
-  /** A part that ends at `endS` of media time arrived at `nowS`. */
-  arrived(nowS, endS) {
-    this.#offsets.push(nowS - endS);
-    if (this.#offsets.length > 150) this.#offsets.shift();
-    if (this.safetyS > SAFETY_S && nowS - this.#stalledAtS > 30) this.safetyS -= 0.001;
-  }
-
-  stalled(nowS) {
-    this.#stalledAtS = nowS;
-    this.safetyS = Math.min(SAFETY_MAX_S, this.safetyS + 0.1);
-  }
-
-  forget() {
-    this.#offsets = [];
-  }
-
-  /** Now minus the playhead, as it should be: all but the latest 5 % of 30 s come in time, so that
-   * one outage is forgotten at once and jitter that returns is not. */
-  get targetS() {
-    const sorted = [...this.#offsets].sort((a, b) => a - b);
-    if (!sorted.length) return NaN;
-    const late = sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)];
-    return Math.min(late, sorted[0] + 3) + PART_S + this.safetyS;
-  }
-
-  /** The same, as sound in hand when a part has come at its best. */
-  get handS() { return this.targetS - Math.min(...this.#offsets); }
-
-  /** The speed that brings a playhead which is `errorS` too far behind (or ahead) back. */
-  speed(errorS) {
-    if (this.#correcting > 0 ? errorS < 0.01 : errorS > -0.01) this.#correcting = 0;
-    if (errorS > 0.07) this.#correcting = 1;
-    if (errorS < -0.07) this.#correcting = -1;
-    if (!this.#correcting || Number.isNaN(errorS)) return 1;
-    return this.#correcting < 0 ? 0.97 : Math.min(1.08, Math.max(1.03, 1 + errorS / 4));
-  }
 }
 
 /**
@@ -98,6 +50,7 @@ export class LivePlayer extends EventTarget {
   #live = false;
   #over = false;
   #seekToStart = true;
+  #fresh = false;
   #nextSample = -1;
   #bytesAtMs = 0;
   #stalledAtMs = 0;
@@ -332,6 +285,7 @@ export class LivePlayer extends EventTarget {
     for (const { bytes } of this.#held.splice(0)) this.#append(bytes);
     if (this.#seekToStart) {
       this.#seekToStart = false;
+      this.#fresh = first.fromS > 0; // those who waited miss no word of the beginning
       this.#moveTo(first.fromS);
     }
   }
@@ -425,7 +379,16 @@ export class LivePlayer extends EventTarget {
       this.#stalledAtMs = 0;
       this.#release();
     }
+    if (this.#fresh) this.#comeCloser();
     if (this.state !== "reconnecting" || this.#live) this.#set("playing");
+  }
+
+  /** Joined in the middle by a machine slow to start: nothing was heard yet, so nothing is lost. */
+  #comeCloser() {
+    this.#fresh = false;
+    const { buffered } = this.#audio;
+    const spareS = this.bufferedS - START_PARTS * PART_S;
+    if (spareS > 0.3) this.#moveTo(buffered.end(buffered.length - 1) - START_PARTS * PART_S);
   }
 
   /** A connection that has died says nothing: silence is how it is known. */
