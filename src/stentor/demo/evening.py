@@ -19,6 +19,7 @@ from stentor.clock import Clock, SystemClock
 from stentor.demo import (
     browser,
     health,
+    interruption,
     lateness,
     owner,
     pressure,
