@@ -18,13 +18,17 @@ export class NativePlayer extends EventTarget {
     this.#address = `/s/${space}/hls/aac.m3u8`;
     audio.addEventListener("playing", () => {
       this.#failures = 0;
+      this.parts++;
       this.#set("playing");
     });
     audio.addEventListener("waiting", () => this.state === "playing" && this.#set("stalled"));
-    audio.addEventListener("pause", () => this.pause());
+    // A player that fails pauses as well; that is not a person's wish.
+    audio.addEventListener("pause", () => !audio.error && !audio.ended && this.#heard && this.pause());
     audio.addEventListener("error", () => this.#retry());
     audio.addEventListener("ended", () => this.#retry());
   }
+
+  get #heard() { return this.state === "playing" || this.state === "stalled"; }
 
   get bufferedS() {
     const { buffered, currentTime } = this.#audio;

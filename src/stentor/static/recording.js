@@ -26,6 +26,7 @@ export function openRecording(audio, card, tell) {
   $("replay").innerHTML = CONTROLS;
   const player = new ReplayPlayer(audio, card.space, (card.duration_samples ?? 0) / 48_000);
   const key = `stentor.position.${card.space}`;
+  const session = navigator.mediaSession;
   let timeline = null;
   let speaking = "";
 
@@ -37,6 +38,9 @@ export function openRecording(audio, card, tell) {
     $("at").textContent = clockTime(atS);
     $("length").textContent = clockTime(durationS);
     if (atS > 5) localStorage.setItem(key, atS > durationS - 10 ? "0" : atS.toFixed(1));
+    const nowS = Math.min(atS, durationS);
+    if (durationS) session?.setPositionState({ duration: durationS, position: nowS,
+      playbackRate: player.rate });
     const speakers = speakersAt(timeline ?? [], atS * 48_000);
     if (speakers.join() !== speaking) {
       speaking = speakers.join();
@@ -66,7 +70,6 @@ export function openRecording(audio, card, tell) {
   $("speed").addEventListener("change", () => (player.rate = Number($("speed").value)));
   $("download").href = `/s/${card.space}/replay/aac.mp4`;
   $("download").download = `${card.title}.m4a`;
-  const session = navigator.mediaSession;
   session?.setActionHandler("seekbackward", ({ seekOffset }) => nudge(-(seekOffset ?? 15)));
   session?.setActionHandler("seekforward", ({ seekOffset }) => nudge(seekOffset ?? 30));
   session?.setActionHandler("seekto", ({ seekTime }) => player.seek(seekTime ?? 0));
