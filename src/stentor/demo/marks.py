@@ -17,6 +17,8 @@ PERIOD_SAMPLES = SAMPLE_RATE
 """One mark each second."""
 CHIRP_SAMPLES = SAMPLE_RATE * 40 // 1000
 LEVEL = 0.16
+EDGE_SAMPLES = SAMPLE_RATE // 20
+"""So close to an end of a stretch a mark may be just within it or not."""
 SHIFT_SAMPLES_MIN = 480
 """A second may come out up to 1 % longer or shorter where a jitter buffer steers its delay by
 resampling; more than this means that samples were left out or put in (a packet has 960)."""
@@ -100,10 +102,10 @@ def count(pcm: Pcm, mark: Mark) -> MarkCount:
     steps = np.diff(found)
     shifts = np.abs(steps - PERIOD_SAMPLES * np.maximum(1, np.rint(steps / PERIOD_SAMPLES)))
     shifted = int(shifts[shifts >= SHIFT_SAMPLES_MIN].sum())
-    before = found[0] // PERIOD_SAMPLES
-    after = (len(pcm) - CHIRP_SAMPLES - found[-1]) // PERIOD_SAMPLES
+    before = max(0, found[0] - EDGE_SAMPLES) // PERIOD_SAMPLES
+    after = max(0, len(pcm) - CHIRP_SAMPLES - EDGE_SAMPLES - found[-1]) // PERIOD_SAMPLES
     inside = round((found[-1] - found[0]) / PERIOD_SAMPLES) + 1
-    return MarkCount(before + inside + max(0, after), len(found), shifted, found[0])
+    return MarkCount(before + inside + after, len(found), shifted, found[0])
 
 
 def envelope(pcm: Pcm, mark: Mark) -> npt.NDArray[np.float64]:
