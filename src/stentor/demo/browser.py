@@ -131,11 +131,8 @@ class BrowserListener:
 
     def local_ports(self) -> set[int]:
         """The ports from which this browser is connected to the door."""
-        found: set[int] = set()
-        for pid in sockets.descendants(os.getpid()):
-            if "chrom" in _name(pid):
-                found |= sockets.local_ports(pid, self.port)
-        return found
+        own = {pid for pid in sockets.descendants(os.getpid()) if "chrom" in _name(pid)}
+        return sockets.local_ports(own, self.port)
 
     async def played(self) -> Played:
         """What it has appended and played so far."""

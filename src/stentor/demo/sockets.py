@@ -20,13 +20,16 @@ def _inodes(pid: int) -> set[str]:
     return found
 
 
-def _connections(pid: int) -> list[tuple[int, int]]:
-    """(local port, remote port) of each established TCP connection a process holds."""
-    inodes = _inodes(pid)
+def _connections(pids: set[int]) -> list[tuple[int, int]]:
+    """(local port, remote port) of each established TCP connection these processes hold.
+
+    They are all in the network namespace of this process.
+    """
+    inodes = set().union(*(_inodes(pid) for pid in pids))
     found = []
     for table in _TABLES:
         with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == _ESTABLISHED and fields[9] in inodes:
                     ports = [int(address.rpartition(":")[2], 16) for address in fields[1:3]]
@@ -36,12 +39,12 @@ def _connections(pid: int) -> list[tuple[int, int]]:
 
 def remote_ports(pid: int) -> set[int]:
     """The ports of those who are connected to a process."""
-    return {remote for _, remote in _connections(pid)}
+    return {remote for _, remote in _connections({pid})}
 
 
-def local_ports(pid: int, remote: int) -> set[int]:
-    """The own ports of a process's connections to port `remote`."""
-    return {local for local, other in _connections(pid) if other == remote}
+def local_ports(pids: set[int], remote: int) -> set[int]:
+    """The own ports of these processes' connections to port `remote`."""
+    return {local for local, other in _connections(pids) if other == remote}
 
 
 def descendants(pid: int) -> set[int]:
