@@ -40,6 +40,7 @@ export class LivePlayer extends EventTarget {
   parts = 0;
   connects = 0;
   repairs = 0;
+  fault = "";
   cursor = "";
   reason = "";
   pace = new Pace();
@@ -253,6 +254,7 @@ export class LivePlayer extends EventTarget {
   /** The browser gave the sound up (a decoder or device fault): begin anew, a few times. */
   #broken() {
     if (!this.#source || this.#over) return;
+    this.fault = this.#audio.error?.message ?? "append";
     this.#source = this.#buffer = null;
     if (this.repairs++ > 4) return this.#fail("decoder");
     this.#pause("broken");

@@ -230,6 +230,7 @@ window.stentor = {
   get bufferedS() { return live.bufferedS; },
   get latencyS() { return live.latencyS; },
   get targetS() { return live.pace?.handS ?? NaN; },
+  get fault() { return live.fault ?? ""; },
   get parts() { return live.parts; },
   get connects() { return live.connects ?? 0; },
   get cursor() { return live.cursor; },
