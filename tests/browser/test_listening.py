@@ -219,3 +219,27 @@ async def test_the_pace_follows_lateness(house: House, visit: Visit) -> None:
     assert 0.7 < told["jitter"] <= 0.76
     assert told["stalled"] == 0.55
     assert told["speeds"] == [1, 1.08, 1.03, 1, 0.97, 1, 1]
+
+
+async def test_a_coming_space_goes_into_the_calendar(house: House, visit: Visit) -> None:
+    house.tell(phase="scheduled", title="Rain; sun, wind", starts_at_ms=4_102_444_800_000)
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    await visit.until("document.getElementById('away').textContent.startsWith('Starts in ')")
+    async with visit.page.expect_download() as loading:
+        await visit.page.click("#remind")
+    download = await loading.value
+    assert download.suggested_filename.endswith(".ics")
+    text = Path(await download.path()).read_bytes().decode()
+    assert "\r\nDTSTART:21000101T000000Z\r\n" in text
+    assert "\r\nSUMMARY:Rain\\; sun\\, wind\r\n" in text
+    assert max(len(line) for line in text.encode().split(b"\r\n")) <= 75
+
+
+async def test_a_browser_without_media_source_gets_the_playlist(house: House, visit: Visit) -> None:
+    await visit.page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource")
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    await visit.page.wait_for_timeout(300)
+    await visit.page.click("#listen")
+    await visit.until("audio.src.endsWith('/hls/aac.m3u8')")
+    await visit.until("stentor.state === 'waiting'")
+    assert not [path for path in house.requests if "/live/" in path]
