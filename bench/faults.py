@@ -115,7 +115,7 @@ class Drill:
     async def _edge(self, crowd: Crowd, index: int) -> None:
         name = f"edge-{index}"
         pid = self.house.pid(name)
-        held = sockets.remote_ports(pid) if pid else set()
+        held = await asyncio.to_thread(sockets.remote_ports, pid) if pid else set()
         moved = {number for number, port in enumerate(await crowd.ports()) if port in held}
         before = await crowd.report()
         killed_at = self._kill(name)
