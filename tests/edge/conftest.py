@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from stentor import edge
+from stentor import edge, tokens
 from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.edge.door import Deadlines
@@ -40,6 +41,12 @@ class Running:
         heard = await listener.begin(f"/s/{SPACE}/live/{rendition}{query}")
         assert heard.status == 200, heard
         return listener
+
+    def seat(self, expires_in_s: float = 60.0) -> str:
+        """The header that vouches for a speaker."""
+        expires_at_s = round(time.time() + expires_in_s)
+        claims = tokens.Claims("seat", SPACE, "speaker", "abcdefgh", "Ada", expires_at_s)
+        return f"Authorization: Bearer {tokens.issue(claims, self.paths.keyring())}"
 
     async def health(self) -> dict:
         return (await (await self.visit()).get("/healthz")).json()

@@ -49,7 +49,8 @@ async def test_bodies_go_in_and_chunks_come_out(running: Running) -> None:
     async with Upstream(running.paths.socket("stage"), saying(answer)) as stage:
         visitor = await running.visit()
         visitor.write(
-            "POST /stage/spaces HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"POST /stage/spaces HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n"
         )
         visitor.write("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
         text = (await visitor.reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -94,7 +95,7 @@ async def test_an_endless_answer_is_passed_on_as_it_comes(running: Running) -> N
 
     async with Upstream(running.paths.socket("stage"), stream):
         visitor = await running.visit()
-        visitor.write(f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n\r\n")
+        visitor.write(f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n\r\n")
         await visitor.head()
         assert await visitor.chunk() == b"{'a': 1}"
         more.set()
@@ -116,14 +117,14 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(running: Run
 @pytest.mark.parametrize(("target", "code"), [("/api/x", "web.away"), ("/stage/x", "stage.away")])
 async def test_nobody_behind_the_door(running: Running, target: str, code: str) -> None:
     visitor = await running.visit()
-    heard = await visitor.get(target)
+    heard = await visitor.get(target, running.seat())
     assert (heard.status, heard.json()["code"]) == (503, code)
     assert heard.headers["retry-after"] == "1"
     stale = running.paths.socket(code.partition(".")[0])
     async with Upstream(stale, saying(OK)):
-        assert (await visitor.get(target)).body == b"ok"
+        assert (await visitor.get(target, running.seat())).body == b"ok"
     stale.touch()  # what a process that was killed leaves behind
-    assert (await visitor.get(target)).json()["code"] == code
+    assert (await visitor.get(target, running.seat())).json()["code"] == code
 
 
 async def test_a_read_is_asked_twice_and_a_change_once(running: Running) -> None:
@@ -186,6 +187,28 @@ async def test_studios_streams_leave_room_for_commands(running: Running) -> None
     async with Upstream(running.paths.socket("stage"), behave):
         for _ in range(PROXIED_MAX + 5):
             studio = await running.visit()
-            studio.write(f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n\r\n")
+            studio.write(f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n\r\n")
             assert (await studio.head()).status == 200
-        assert (await (await running.visit()).get(f"/stage/{SPACE}/commands")).body == b"ok"
+        visitor = await running.visit()
+        assert (await visitor.get(f"/stage/{SPACE}/commands", running.seat())).body == b"ok"
+
+
+async def test_only_genuine_tokens_reach_the_stage(running: Running) -> None:
+    forged = running.seat()[:-3] + "AAA"
+    async with Upstream(running.paths.socket("stage"), saying(OK)) as stage:
+        visitor = await running.visit()
+        for headers, code in (
+            ([], "token.missing"),
+            (["Authorization: Basic YTpi"], "token.missing"),
+            (["Authorization: Bearer x"], "token.invalid"),
+            ([forged], "token.invalid"),
+            ([running.seat(expires_in_s=-1.0)], "token.expired"),
+        ):
+            heard = await visitor.get(f"/stage/{SPACE}/commands", *headers)
+            assert (heard.status, heard.json()["code"]) == (401, code)
+            assert heard.headers["www-authenticate"] == "Bearer"
+        for headers in ([], [running.seat()]):
+            heard = await visitor.get("/stage/health", *headers)
+            assert (heard.status, heard.json()["code"]) == (404, "page.unknown")
+        assert stage.heads == []
+        assert (await visitor.get(f"/stage/{SPACE}/commands", running.seat())).body == b"ok"

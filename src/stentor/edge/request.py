@@ -66,6 +66,12 @@ class Request:
         options = self.tokens("connection")
         return "close" not in options and (self.version == 1 or "keep-alive" in options)
 
+    @property
+    def bearer(self) -> str:
+        """The token of the Authorization header (RFC 6750 section 2.1); empty without one."""
+        scheme, _, token = self.header("authorization").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
     def argument(self, name: str) -> str | None:
         """The first value of a query parameter, undecoded; None: it is not there."""
         for pair in self.query.split("&"):

@@ -110,6 +110,7 @@ def _routes(settings: Settings, paths: Paths, clock: Clock, fanout: Fanout, inde
         fanout=fanout,
         web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
+        keyring=paths.keyring(),
         clock=clock,
     )
 
