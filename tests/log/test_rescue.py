@@ -142,6 +142,31 @@ def test_what_cannot_be_read_back_is_given_up_and_said(tmp_path: Path) -> None:
     assert verify(tmp_path, SPACE).good
 
 
+@pytest.mark.parametrize("call", [2, 3])
+def test_what_was_given_up_stays_given_up_when_the_disk_refuses_once_more(
+    tmp_path: Path, call: int
+) -> None:
+    disk = FailingDisk()
+    with started(tmp_path, disk) as writer:
+        disk.fail_next("sync")
+        with pytest.raises(Unavailable):
+            writer.sync()
+        path = files(tmp_path)[-1]
+        with path.open("r+b") as file:  # record 11 came back as zeros
+            file.seek(path.stat().st_size - 2 * 218 + 130)
+            file.write(bytes(60))
+        disk.only, disk.first, disk.last = "sync_folder", call, call  # 1: rescue, 2: restore
+        disk.calls.clear()
+        with pytest.raises(Unavailable):
+            writer.recover()
+        assert writer.recover().records == 11
+        assert writer.tail == Cursor(2 if call == 2 else 3, 11)
+        parts(writer, 3, 1)
+        writer.sync()
+    assert len(read_all(tmp_path)) == 14
+    assert verify(tmp_path, SPACE).good
+
+
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("segment_bytes_max", [2**26, 900])
 def test_whichever_call_fails_the_log_goes_on(

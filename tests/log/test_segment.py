@@ -50,6 +50,16 @@ def test_names_sort_like_what_they_name(e1: int, b1: int, e2: int, b2: int) -> N
     assert (str(one) < str(two)) == (one < two)
 
 
-@pytest.mark.parametrize("name", ["writer.lock", "durable.json", ".rescued", "1-2.seg", "x.seg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "writer.lock",
+        "durable.json",
+        ".rescued",
+        "1-2.seg",
+        "x.seg",
+        "0000000001-00000000000000000000.seg\n",
+    ],
+)
 def test_other_files_are_no_segments(name: str) -> None:
     assert parse_name(name) is None

@@ -12,7 +12,7 @@ VERSION = 1
 SEGMENT_HEADER_BYTES = 128
 _LAYOUT = struct.Struct(">8sIIQq32s16s44x")
 _CRC = struct.Struct(">I")
-_NAME = re.compile(r"^([0-9]{10})-([0-9]{20})\.seg$")
+_NAME = re.compile(r"([0-9]{10})-([0-9]{20})\.seg")
 assert _LAYOUT.size + _CRC.size == SEGMENT_HEADER_BYTES
 
 
@@ -59,7 +59,7 @@ class SegmentHeader:
 
 def parse_name(name: str) -> SegmentName | None:
     """The epoch and base offset in a file's name; None when it is no segment."""
-    match = _NAME.match(name)
+    match = _NAME.fullmatch(name)
     return SegmentName(int(match[1]), int(match[2])) if match else None
 
 

@@ -105,6 +105,7 @@ class Writer:
         self._syncing = threading.RLock()
         self._failed: str | None = None
         self._files: list[_File] = []
+        self._cut = False  # whether records were given up, and memory still counts them
         self._epoch_tried = 0
         self._offset = 0
         self._totals: dict[Rendition, Totals] = {}
@@ -366,7 +367,6 @@ class Writer:
         """Bring everything whole onto the medium, and let go of the files of this epoch."""
         if self._files:
             self._disk.truncate(self._files[-1].descriptor, self._files[-1].end)
-        whole = True
         while self._files:
             file = self._files[0]
             if self._failed == "write":
@@ -375,14 +375,15 @@ class Writer:
                 except OSError:
                     self._failed = "sync"
                     raise
-            elif whole:
-                whole = rescue(
+            elif not self._cut:
+                self._cut = not rescue(
                     file.path, file.descriptor, file.synced, file.end, self._space, self._disk
                 )
             os.close(file.descriptor)
             del self._files[0]
-        if not whole:
+        if self._cut:
             self._restored(restore(self._folder, self._space, self._disk))
+            self._cut = False
 
     def _restored(self, found: Found) -> None:
         self.head = found.chain.head
