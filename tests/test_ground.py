@@ -22,7 +22,9 @@ def test_an_id_has_the_form_of_an_id(entropy: bytes) -> None:
     assert ids.is_speaker_id(ids.encode(entropy, ids.SPEAKER_ID_CHARS))
 
 
-@pytest.mark.parametrize("text", ["", "short", "0123456789AB", "../etc/passw", "0123456789ab\n"])
+@pytest.mark.parametrize(
+    "text", ["", "short", "0123456789AB", "../etc/passw", "0123456789ab\n", "0123456789a\n"]
+)
 def test_what_is_not_an_id_is_seen(text: str) -> None:
     assert not ids.is_space_id(text)
 
@@ -77,11 +79,25 @@ def test_settings_come_from_flags_before_the_file_before_defaults(tmp_path: Path
         ({"tls_cert": "c.pem", "tls_key": "k.pem"}, "c.pem"),
         ({"edges": "two"}, "int"),
         ({"colour": "red"}, "colour"),
+        ({"edges": -3}, "edges"),
+        ({"telemetry": "LOUD"}, "LOUD"),
+        ({"abandoned_after_s": float("nan")}, "abandoned_after_s"),
+        ({"doors_before_s": -1.0}, "doors_before_s"),
+        ({"udp_listen": "nonsense"}, "udp_listen"),
+        ({"udp_public": "192.0.2.1, here"}, "udp_public"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, values: dict[str, object], named: str) -> None:
     with pytest.raises(Refused, match=named):
         config.load({"data_dir": str(tmp_path), **values})
+
+
+def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).write_text("not a certificate")
+    files = {"tls_cert": str(tmp_path / "c.pem"), "tls_key": str(tmp_path / "k.pem")}
+    with pytest.raises(Refused, match="tls_cert and tls_key"):
+        config.load({"data_dir": str(tmp_path), **files})
 
 
 def test_the_data_directory_and_its_secrets_are_closed_to_others(tmp_path: Path) -> None:
@@ -124,6 +140,13 @@ def test_a_long_path_still_has_room_for_sockets(tmp_path: Path) -> None:
     assert len(os.fsencode(paths.socket("stage"))) < 108
     assert paths.socket("stage") == Paths(paths.data).socket("stage")
     paths.socket("stage").parent.rmdir()
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "card.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "card.json", b"one")
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
 
 
 def test_a_small_file_is_replaced_whole(tmp_path: Path) -> None:

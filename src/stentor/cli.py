@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import getpass
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -63,6 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options) or 0)
     except StentorError as error:
         print(f"stentor: {error.sentence}", file=sys.stderr)
+        return EXIT_REFUSED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the interpreter's last flush
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"stentor: {where}{error.strerror or error}", file=sys.stderr)
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return 130
@@ -240,7 +248,11 @@ def _spaces(options: argparse.Namespace) -> None:
 
     paths = Paths(_settings(options).data_dir)
     for file in sorted(paths.spaces.glob("*/card.json")):
-        found = card.decode(file.read_bytes())
+        try:
+            found = card.decode(file.read_bytes())
+        except ValueError as error:
+            print(f"stentor: {file}: {error}", file=sys.stderr)
+            continue
         if options.json:
             print(card.encode(found).decode())
         else:
@@ -249,7 +261,8 @@ def _spaces(options: argparse.Namespace) -> None:
 
 def _disk(options: argparse.Namespace) -> None:
     paths = Paths(_settings(options).data_dir)
-    usage = shutil.disk_usage(paths.data if paths.data.exists() else paths.data.parent)
+    where = next(folder for folder in (paths.data, *paths.data.parents) if folder.exists())
+    usage = shutil.disk_usage(where)
     hours = usage.free / BYTES_PER_HOUR
     if options.json:
         print(json.dumps({"free_bytes": usage.free, "hours": round(hours, 1)}))

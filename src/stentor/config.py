@@ -3,13 +3,19 @@
 Order of precedence: command line, then `stentor.toml` in the data directory, then the default.
 """
 
+import ipaddress
+import math
 import os
+import ssl
 import tomllib
 from pathlib import Path
 
 import msgspec
 
 from stentor.errors import Refused
+from stentor.limits import ABANDONED_S, DOORS_BEFORE_S
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,9 +40,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is loopback and neither `public_url` nor `udp_public` is set."""
     udp_public: str = ""
     """Addresses announced to speakers, comma separated; empty: found from the interfaces."""
-    abandoned_after_s: float = 600.0
+    abandoned_after_s: float = ABANDONED_S
     """A live Space with nobody connected on its stage for so long is ended."""
-    doors_before_s: float = 900.0
+    doors_before_s: float = DOORS_BEFORE_S
     """Doors open so long before a scheduled start."""
     telemetry: str = "INFO"
     """Level of diagnostics on standard error: DEBUG, INFO, WARNING or ERROR."""
@@ -106,8 +112,33 @@ def _check(settings: Settings) -> None:
     ports = settings.udp_range
     if not len(ports) or ports[0] < 1 or ports[-1] > 65_535:
         raise ValueError(f"udp_ports '{settings.udp_ports}' should look like 40000-40199")
+    if settings.edges < 0:
+        raise ValueError("edges is a number of processes; 0 means one for each core")
+    for name in ("abandoned_after_s", "doors_before_s"):
+        if not 0 <= getattr(settings, name) < math.inf:
+            raise ValueError(f"{name} is a number of seconds, 0 or more")
+    if settings.telemetry not in LEVELS:
+        raise ValueError(f"telemetry '{settings.telemetry}' is none of {', '.join(LEVELS)}")
+    for name in ("udp_listen", "udp_public"):
+        for address in filter(None, getattr(settings, name).split(",")):
+            try:
+                ipaddress.ip_address(address.strip())
+            except ValueError as wrong:
+                raise ValueError(f"{name}: {wrong}") from wrong
+    _check_certificate(settings)
+
+
+def _check_certificate(settings: Settings) -> None:
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise ValueError("tls_cert and tls_key go together")
     for name in ("tls_cert", "tls_key"):
         if getattr(settings, name) and not Path(getattr(settings, name)).is_file():
             raise ValueError(f"{name}: no file '{getattr(settings, name)}'")
+    if settings.tls_cert:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        except ssl.SSLError as wrong:
+            raise ValueError(
+                "tls_cert and tls_key are no certificate (PEM) with its key"
+            ) from wrong

@@ -13,7 +13,7 @@ AccountId = NewType("AccountId", str)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 SPACE_ID_CHARS = 12
 SPEAKER_ID_CHARS = 8
-_FORM = re.compile(f"^[{ALPHABET}]+$")
+_FORM = re.compile(f"[{ALPHABET}]+")
 
 
 def encode(entropy: bytes, chars: int) -> str:
@@ -28,9 +28,9 @@ def encode(entropy: bytes, chars: int) -> str:
 
 def is_space_id(text: str) -> bool:
     """Whether `text` has the form of a Space's identifier (not whether the Space exists)."""
-    return len(text) == SPACE_ID_CHARS and _FORM.match(text) is not None
+    return len(text) == SPACE_ID_CHARS and _FORM.fullmatch(text) is not None
 
 
 def is_speaker_id(text: str) -> bool:
     """Whether `text` has the form of a speaker's identifier."""
-    return len(text) == SPEAKER_ID_CHARS and _FORM.match(text) is not None
+    return len(text) == SPEAKER_ID_CHARS and _FORM.fullmatch(text) is not None

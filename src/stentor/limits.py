@@ -211,6 +211,7 @@ LISTENER_DEAD_MS = 15_000
 CARDS_KEPT = 2_048
 """Cards an edge keeps in memory; each is read again when its file changes."""
 CARD_BYTES_MAX = 64 * 1024
+"""A card as a file: 13 speakers and a description fit many times."""
 PAGES_KEPT = 256
 """Rendered Space pages an edge keeps: 10 MB."""
 LIVE_LISTED_MAX = 50
@@ -232,6 +233,9 @@ HLS_SEGMENTS_KEPT = 128
 # Node --------------------------------------------------------------------------------------------
 DOOR_BACKLOG = 4_096
 """Connections that wait in the kernel while every edge is busy or being restarted."""
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
+"""A process's lock is tried so often: others look at it for moments, to see who is there."""
 STOP_DEADLINE_S = 4.5
 """From SIGTERM to SIGKILL: a clean stop takes less than five seconds."""
 RESTART_WAIT_MIN_S = 0.05
@@ -268,7 +272,6 @@ STAGE_ANSWER_S = 5.0
 STAGE_ANSWER_BYTES_MAX = 64 * 1024
 STAGE_CALLS_MAX = 16
 """Requests web has under way to the stage."""
-CARD_BYTES_MAX = 64 * 1024
 CARDS_READ_S = 1.0
 """Cards are read again at most this often, however many ask for pages."""
 CARDS_KEPT_MAX = 2_000

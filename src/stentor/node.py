@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from stentor import telemetry
 from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.errors import Unavailable
-from stentor.limits import DOOR_BACKLOG
+from stentor.limits import DOOR_BACKLOG, LOCK_PAUSE_S, LOCK_TRIES
 from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
@@ -114,17 +115,24 @@ def hold_lock(paths: Paths, name: str) -> Iterator[None]:
     """
     path = paths.run / f"{name}.lock"
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:  # held, or just being looked at
+                time.sleep(LOCK_PAUSE_S)
+        else:
             raise Unavailable(
                 "process.running",
                 f"'{name}' already runs on {paths.data} (process {lock_holder(path)}).",
-            ) from error
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)  # whoever is next is not taken for us
 
 
 def set_niceness(niceness: int) -> None:
@@ -143,7 +151,7 @@ def lock_holder(path: Path) -> int | None:
     try:
         with path.open("r+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return int(file.read().strip() or 0) or None
     except FileNotFoundError:

@@ -107,6 +107,10 @@ class _StoredKeys(msgspec.Struct):
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a small file at once: readers see the old bytes or the new, never a mixture."""
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    Path(scratch).replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(scratch).replace(path)
+    except BaseException:  # a full disk must not fill with scratch files as well
+        Path(scratch).unlink(missing_ok=True)
+        raise

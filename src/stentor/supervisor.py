@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stentor import node
 from stentor.clock import Clock
@@ -39,7 +39,6 @@ class Child:
     started_at: float = 0.0
     wait_s: float = RESTART_WAIT_MIN_S
     restart_at: float = 0.0
-    restarts: int = field(default=0)
 
 
 class Supervisor:
@@ -105,17 +104,32 @@ class Supervisor:
         self._stopping = True
 
     def _start(self, child: Child) -> None:
-        # A session of its own: Ctrl-C reaches the supervisor only, and children outlive it.
-        child.process = subprocess.Popen(  # noqa: S603 - our own program
-            child.command,
-            pass_fds=child.descriptors,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        child.started_at = self._clock.now()
+        now = self._clock.now()
+        try:
+            # A session of its own: Ctrl-C reaches the supervisor only, and children outlive it.
+            child.process = subprocess.Popen(  # noqa: S603 - our own program
+                child.command,
+                pass_fds=child.descriptors,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            child.pidfd = os.pidfd_open(child.process.pid)
+        except OSError as error:  # no memory or process left just now: the others go on
+            _telemetry.warning("%s cannot be started: %s", child.name, error)
+            if child.process is not None:
+                child.process.kill()
+                child.process.wait()
+                child.process = None
+            self._schedule(child, now)
+            return
+        child.started_at = now
         child.restart_at = 0.0
-        child.pidfd = os.pidfd_open(child.process.pid)
         self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+
+    def _schedule(self, child: Child, now: float) -> None:
+        """Start it again after its wait, which doubles while it keeps failing."""
+        child.restart_at = now + child.wait_s
+        child.wait_s = min(RESTART_WAIT_MAX_S, child.wait_s * 2)
 
     def _watch(self, ready: Callable[[], None]) -> None:
         announced = False
@@ -136,7 +150,6 @@ class Supervisor:
                         key.fileobj.recv(64)  # type: ignore[union-attr]  # the signals' socket
             for child in self._children:
                 if child.restart_at and child.restart_at <= self._clock.now():
-                    child.restarts += 1
                     self._start(child)
 
     def _is_ready(self) -> bool:
@@ -154,11 +167,10 @@ class Supervisor:
         now = self._clock.now()
         if now - child.started_at >= STEADY_S:
             child.wait_s = RESTART_WAIT_MIN_S
-        child.restart_at = now + child.wait_s
         _telemetry.warning(
             "%s ended (%s); starting it again in %.2f s", child.name, status, child.wait_s
         )
-        child.wait_s = min(RESTART_WAIT_MAX_S, child.wait_s * 2)
+        self._schedule(child, now)
 
     def _stop(self, door: socket.socket) -> None:
         """Ask all to stop, give them time, then end those that did not."""

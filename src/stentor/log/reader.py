@@ -86,8 +86,9 @@ class Reader:
             following = self._following()
             if following is None:
                 return cut or self._chain.offset > before
-            # All records of the segment before were written before this one came to be.
-            self._scan(limit)
+            # All records of the segment before were written before this one came to be. Its last
+            # one is whole then, or its sound was erased; either is its place in the log.
+            self._scan(limit, following.base)
             if limit is not None and self._chain.offset >= limit:
                 return True
             cut = self._begin(following) or cut
@@ -165,9 +166,13 @@ class Reader:
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def _scan(self, limit: int | None) -> None:
-        """Index what is whole in the segment reached; stop before the first that is not (yet)."""
-        if not self._index.segments:
+    def _scan(self, limit: int | None, base: int | None = None) -> None:
+        """Index what is whole in the segment reached; stop before the first that is not (yet).
+
+        Args:
+            base: of the segment after this one, when there is one: where this one ends.
+        """
+        if not self._index.segments or (base is not None and self._chain.offset >= base):
             return
         descriptor = self._descriptor(self._index.segments[-1])
         size = os.fstat(descriptor).st_size
@@ -181,12 +186,13 @@ class Reader:
             except Corrupt:
                 return
             end = position + HEADER_BYTES + header.payload_bytes
-            # Bytes that follow say that a record was written to its end; the last is checked.
-            if end > size or (end == size and not payload_is_whole(header, payload)):
+            # What follows says that a record was written to its end; the very last is checked.
+            last = end == size and base is None
+            if end > size or (last and not payload_is_whole(header, payload)):
                 return
             self._chain.advance(raw)
             self._index.add(header, position)
-            if limit is not None and self._chain.offset >= limit:
+            if self._chain.offset in (limit, base):
                 return
 
     def _following(self) -> SegmentHeader | None:

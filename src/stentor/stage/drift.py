@@ -101,14 +101,14 @@ class Pace:
 
     Near the target the correction is some hundred parts per million and changes by ten a second,
     far below what an ear or a measurement of a tone notices. Only when packets come too late, or
-    the delay is far too long, it goes to half a per cent, a twelfth of a semitone.
+    the delay is too long, it goes to half a per cent, a twelfth of a semitone.
 
     Attributes:
         ratio: samples of the speaker's clock for one of ours.
     """
 
-    FAR_S = 0.060
-    """Excess above which the delay is shortened fast."""
+    FAR_S = 0.010
+    """Excess above which the delay is shortened fast: less than half a frame is not worth it."""
     NEAR_S = 0.005
     """Lack above which the delay is grown fast."""
     SLOW_S = 100.0
@@ -117,7 +117,9 @@ class Pace:
     DRIFT_SLEW = 5e-6
     SLOW_SLEW = 10e-6
     FAST_SLEW = 3e-3
-    """How fast the ratio itself may change, a second."""
+    """How fast the ratio itself may change, a second, when packets come too late."""
+    CALM_SLEW = 1.5e-3
+    """The same when the delay is too long: a steady tone stays 40 dB above what that does to it."""
 
     def __init__(self) -> None:
         self.ratio = 1.0
@@ -137,13 +139,15 @@ class Pace:
         slew = self.SLOW_SLEW
         if excess_s > self.FAR_S:
             wanted += (excess_s - self.FAR_S) / 4.0
-            slew = self.FAST_SLEW
+            slew = self.CALM_SLEW
         elif excess_s < -self.NEAR_S:
             wanted += excess_s + self.NEAR_S
             slew = self.FAST_SLEW
         wanted = min(self.CORRECTION_MAX, max(-self.CORRECTION_MAX, wanted))
         # Back from a fast correction: not so slowly that it shoots over the target.
         slew += max(0.0, abs(wanted - self._correction) - 4e-4)
+        if excess_s >= -self.NEAR_S:
+            slew = min(slew, self.CALM_SLEW)
         self._correction = _towards(self._correction, wanted, slew * elapsed_s)
         self.ratio = 1.0 + self._drift + self._correction
 

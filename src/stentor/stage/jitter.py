@@ -205,7 +205,9 @@ class Spread:
     MEMORY_PACKETS = 500
     LATE_SHARE = 0.005
     """Share of packets that may come too late."""
-    BURST_S = 0.001
+    BURST_S = 0.005
+    """A sender or a slow link lets go of what it held with some milliseconds in between; packets
+    in their own rhythm are 10 ms apart and more."""
 
     def __init__(self) -> None:
         self._last_s = 0.0

@@ -37,8 +37,12 @@ PAUSE_S = 1.0
 COMFORT_S = 1.0
 """Background noise goes on for so long after a packet that announced silence (DTX)."""
 DTX_BYTES_MAX = 2
-TARGET_DECAY_S = 0.001
-"""The target of the delay falls by so much a second when the network gets better."""
+TARGET_DECAY_S = 0.020
+"""The target of the delay falls by so much a second once the spread has forgotten what was late:
+faster than the pace can follow, so that pauses of the speaker are made use of."""
+SETTLED_S = 2.5
+"""So long after its first packet a voice begins to learn its network anew: pages and devices that
+are starting hold packets up, and that must not set the delay of the evening."""
 CUT_QUIET_S = 0.030
 """With this excess of delay, packets are left out where the speaker pauses."""
 CUT_S = 0.300
@@ -120,6 +124,7 @@ class Voice:
         self._hole: _Hole | None = None
         self._cut_tail: Pcm | None = None
         self._lag: float | None = None
+        self._settles_at: float | None = None
         self._delay_s = 0.0
         self._target_s = JITTER_DELAY_START_S
         self._beats = 0
@@ -146,10 +151,16 @@ class Voice:
         if outcome in (Outcome.DUPLICATE, Outcome.REFUSED):
             return
         if outcome is Outcome.RESTARTED:
-            self._drift.forget_floor()
+            self._forget_network()
+            self._settles_at = now + SETTLED_S
             self._hole = None
             self._wait()
         self.last_packet_at = now
+        if self._settles_at is None:
+            self._settles_at = now + SETTLED_S
+        elif now >= self._settles_at:
+            self._settles_at = math.inf
+            self._spread = Spread()
         transit = now - packet.timestamp / SAMPLE_RATE
         self._drift.observe(transit, now)
         floor = self._drift.floor(now)
@@ -171,6 +182,11 @@ class Voice:
         frame = self._resampler.take(ratio)
         self._power += 0.1 * (float(frame @ frame) / FRAME_SAMPLES - self._power)
         return frame
+
+    def _forget_network(self) -> None:
+        """What packets did before this moment says nothing of what they will do."""
+        self._drift.forget_floor()
+        self._spread = Spread()
 
     def _wait(self) -> None:
         self._waiting = True
@@ -232,7 +248,7 @@ class Voice:
             self._lag = None
         if stretched > FROZEN_S * SAMPLE_RATE:
             # The speaker's clock stood still, or the network took another way.
-            self._drift.forget_floor()
+            self._forget_network()
 
     def _decode(self, packet: Packet) -> Pcm:
         self._last = packet
