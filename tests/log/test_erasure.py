@@ -35,6 +35,23 @@ def test_no_sound_is_left_and_all_else_verifies(tmp_path: Path) -> None:
     assert verdict.withheld == 3 + 18
 
 
+@pytest.mark.parametrize("segment_bytes_max", [300, 1_000])
+def test_a_log_of_many_segments_is_read_to_its_end(tmp_path: Path, segment_bytes_max: int) -> None:
+    write(tmp_path, segment_bytes_max=segment_bytes_max)
+    with open_writer(tmp_path, segment_bytes_max=segment_bytes_max) as writer:
+        event = writer.append(Kind.EVENT, b'{"type":"recording.deleted"}')
+        writer.erase()
+        with Reader(tmp_path, SPACE) as reader:
+            assert reader.refresh()
+            assert reader.tail == writer.tail
+            assert reader.sealed
+            assert reader.record(event.offset).header == event
+        with Reader(tmp_path, SPACE) as reader:
+            while reader.refresh(records_max=2):
+                pass
+            assert reader.tail == writer.tail
+
+
 def test_sound_that_went_without_a_word_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path)
     with open_writer(tmp_path) as writer:

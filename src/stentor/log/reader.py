@@ -192,7 +192,7 @@ class Reader:
                 return
             self._chain.advance(raw)
             self._index.add(header, position)
-            if self._chain.offset in (limit, base):
+            if self._chain.offset == base or (limit is not None and self._chain.offset >= limit):
                 return
 
     def _following(self) -> SegmentHeader | None:
