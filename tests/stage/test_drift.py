@@ -48,7 +48,7 @@ def test_nothing_is_known_before_the_first_packet() -> None:
 
 
 def test_the_pace_leads_a_long_delay_to_its_target_unheard() -> None:
-    pace, excess, steps = Pace(), 0.030, []
+    pace, excess, steps = Pace(), Pace.FAR_S, []
     for _ in range(50 * 600):
         before = pace.ratio
         pace.steer(0.0, excess, 0.02)
@@ -58,6 +58,18 @@ def test_the_pace_leads_a_long_delay_to_its_target_unheard() -> None:
         assert excess > -0.002, "it does not shoot over"
     assert max(steps) <= 10e-6 * 0.02 + 1e-12
     assert abs(excess) < 0.002
+
+
+def test_a_delay_that_is_too_long_is_gone_in_half_a_minute_and_a_tone_stays_clean() -> None:
+    pace, excess = Pace(), 0.120
+    for _ in range(50 * 30):
+        before = pace.ratio
+        pace.steer(0.0, excess, 0.02)
+        assert abs(pace.ratio - before) <= 1.5e-3 * 0.02 + 1e-12, "40 dB for any steady tone"
+        assert pace.ratio - 1.0 <= 5e-3
+        excess -= (pace.ratio - 1.0) * 0.02
+        assert excess > 0.0, "it does not shoot over"
+    assert excess <= 0.015
 
 
 @pytest.mark.parametrize("excess", [-0.060, 0.200])

@@ -108,7 +108,7 @@ def test_the_wait_covers_nearly_all_packets_and_comes_down_again() -> None:
         spread.observe(chance.uniform(0, 0.040), next(sent) * 0.02)
     assert 0.038 <= spread.wait_s <= 0.042
     for late in range(15):
-        spread.observe(0.300 - late * 0.02, 3_000 * 0.02)
+        spread.observe(0.300 - late * 0.016, 3_000 * 0.02 + late * 0.004)
     assert spread.wait_s <= 0.042, "one stall is not a slow network"
     for _ in range(3_000):
         late_s = chance.uniform(0, 0.040) if chance.random() < 0.98 else 0.150

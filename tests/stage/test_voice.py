@@ -154,6 +154,47 @@ def test_jitter_makes_it_wait_longer_and_peace_shorter() -> None:
     assert calm.late <= 10
 
 
+def held_up(
+    deliveries: list, *stalls_s: float, for_s: float = 0.15, apart_s: float = 0.002
+) -> list:
+    """Nothing arrives for a while after each of `stalls_s`, then everything one after the other."""
+    for stall_s in stalls_s:
+        for one in deliveries:
+            if stall_s <= one.at < stall_s + for_s:
+                one.at = stall_s + for_s + (one.at - stall_s) / 0.02 * apart_s
+    return deliveries
+
+
+@pytest.mark.parametrize(
+    ("first_s", "pauses", "back_s"), [(1.2, True, 8), (1.2, False, 28), (12, False, 38)]
+)
+def test_the_delay_comes_down_after_hiccups(first_s: float, pauses: bool, back_s: int) -> None:
+    """A browser that was busy three times; whoever pauses between sentences gains from it."""
+    voice, packets = Voice(), tone(2_600)
+    if pauses:
+        quiet = tone(1, loud=0.0)[0]
+        packets = [quiet if k // 50 % 3 == 0 else one for k, one in enumerate(packets)]
+    deliveries = held_up(steady(packets), first_s, first_s + 0.7, first_s + 1.9)
+    before_s = first_s + 2.5
+    heard(voice, deliveries, before_s)
+    assert voice.stats.delay_ms > 140.0
+    heard(voice, deliveries, back_s, begin_s=before_s)
+    stats = voice.stats
+    assert stats.delay_ms < 60.0
+    assert (stats.lost, stats.missing_samples, stats.concealed_samples) == (0, 0, 0)
+
+
+def test_how_a_page_starts_says_nothing_of_its_network() -> None:
+    voice, chance = Voice(), random.Random(3)
+    deliveries = steady(tone(600))
+    for one in deliveries[:110]:
+        one.at += chance.uniform(0, 0.1)
+    heard(voice, deliveries, 2.4)
+    assert voice.stats.target_ms > 85.0
+    heard(voice, deliveries, 5.6, begin_s=2.4)
+    assert voice.stats.target_ms < 40.0
+
+
 def test_packets_that_are_only_late_are_all_played() -> None:
     """The network holds everything for 300 ms, then delivers it at once."""
     voice = Voice()
