@@ -231,6 +231,8 @@ async def explained(evening: Evening, pages: dict[str, Page]) -> dict[str, Any]:
         "stage_concealed_samples": [voice["concealed_samples"] for voice in voices],
         "back_buffer_ms": [round(value) for value in back_ms],
         "player_latency_buffer_target_s": [round(float(value), 3) for value in player],
+        # Each: media time, seconds in hand, seconds of silence.
+        "player_last_stalls": await pages["listener"].evaluate("stentor.lastStalls"),
         "beat": health["beat"],
     }
 
