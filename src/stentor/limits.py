@@ -159,6 +159,9 @@ LISTENER_STUCK_S = 10.0
 """A listener whose socket takes nothing for so long is dropped, and counted."""
 HEARTBEAT_S = 5.0
 """Longest silence in a live response; a player may take twice this for a dead connection."""
+LIVE_HEARTBEAT_S = 1.0
+"""The same while the Space is live: players give a connection up after 2 s without a byte, and a
+stage that restarts is not to make a whole audience connect again at once."""
 PROXIED_MAX = 64
 """Requests an edge has under way to web, and as many to the stage."""
 CONNECTIONS_MAX = 18_000
@@ -200,6 +203,10 @@ RESUME_BYTES_MAX = 64 * 1024
 """Bytes read from the log at a time for one listener that is behind the ring."""
 LISTENERS_PER_SLICE = 256
 """Sends of one part between two looks at who wants to join: about 3 ms."""
+LOG_READS_PER_TURN = 16
+"""Reads of logs for listeners behind the rings between two looks for new parts: about 5 ms."""
+ADMITTED_PER_SLICE = 64
+"""Listeners who are given a place between two slices of sends: about 3 ms."""
 BEHIND_FRAMES_MAX = 32
 """Frames one listener that is behind is sent in a row before others have their turn."""
 LISTENER_SEND_BUFFER_BYTES = 64 * 1024

@@ -187,7 +187,9 @@ async def test_studios_streams_leave_room_for_commands(running: Running) -> None
     async with Upstream(running.paths.socket("stage"), behave):
         for _ in range(PROXIED_MAX + 5):
             studio = await running.visit()
-            studio.write(f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n\r\n")
+            studio.write(
+                f"GET /stage/{SPACE}/events HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n\r\n"
+            )
             assert (await studio.head()).status == 200
         visitor = await running.visit()
         assert (await visitor.get(f"/stage/{SPACE}/commands", running.seat())).body == b"ok"

@@ -10,7 +10,12 @@ from stentor.edge.follow import FollowedSpace, Stream
 from stentor.edge.frames import heartbeat, preface, unframed
 from stentor.edge.listener import WOULD_BLOCK, Listener, bound
 from stentor.errors import Corrupt
-from stentor.limits import BEHIND_FRAMES_MAX, LISTENERS_PER_SLICE, RESUME_BYTES_MAX
+from stentor.limits import (
+    BEHIND_FRAMES_MAX,
+    LISTENERS_PER_SLICE,
+    LOG_READS_PER_TURN,
+    RESUME_BYTES_MAX,
+)
 
 _telemetry = logging.getLogger(__name__)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -21,7 +26,7 @@ class Gathering:
 
     Attributes:
         at_tail: by rendition and whether they understand chunks: those who wait for the next frame.
-        waiting: admitted before the log was read.
+        waiting: admitted before the log was read, at all or as far as their cursors.
         count: all of them.
         idle_since: when somebody last left.
         sent_at: when each rendition last said something.
@@ -78,6 +83,12 @@ class Delivery:
         self.behind: dict[int, Listener] = {}
         self.dropped = {"left": 0, "stuck": 0, "slow": 0, "fault": 0}
         self.now = now
+        self._log_reads = LOG_READS_PER_TURN
+
+    def begin_turn(self, now: float) -> None:
+        """New parts have been looked for: those behind may take some time again."""
+        self.now = now
+        self._log_reads = LOG_READS_PER_TURN
 
     def add(self, listener: Listener) -> bool:
         """Take a listener's socket; False when it had gone already."""
@@ -100,7 +111,7 @@ class Delivery:
             self._catch_up(listener)
 
     def begin(self, gathering: Gathering, listener: Listener) -> None:
-        """Send the beginning of a live response: head, card, init and the first parts at once."""
+        """Send the beginning of a live response: head, card, init and parts in the ring at once."""
         space, admission = gathering.space, listener.admission
         if space.sealed:
             self.refuse(listener, admission.ended())
@@ -119,12 +130,11 @@ class Delivery:
         waits = listener.offset < 0 and listener.position >= ring.head
         first = preface(space.card_now(stream), stream.init, space.next if waits else None)
         frames = [first if admission.chunked else unframed(first)]
-        try:
-            while len(frames) < BEHIND_FRAMES_MAX and (frame := self._next(listener)):
-                frames.append(frame)
-        except (Corrupt, IndexError, OSError):
-            self._fault(listener)
-            return
+        while len(frames) < BEHIND_FRAMES_MAX and listener.offset < 0:
+            frame = self._next(listener)
+            if not frame:
+                break
+            frames.append(frame)
         listener.pending = admission.head + b"".join(frames)
         listener.stuck_since = self.now
         self._catch_up(listener)
@@ -218,13 +228,16 @@ class Delivery:
         for listener in gone:
             self.drop(listener, "left")
 
-    def _next(self, listener: Listener) -> bytes:
-        """What comes next for a listener that is behind; empty at the tail."""
+    def _next(self, listener: Listener) -> bytes | None:
+        """What comes next for a listener that is behind; empty at the tail, None: not this turn."""
         stream, gathering = listener.stream, listener.gathering
         assert stream is not None, "a listener that has begun has a stream"
         assert gathering is not None, "and a Space"
         ring, chunked = stream.ring, listener.admission.chunked
         while 0 <= listener.offset < ring.since:
+            if not self._log_reads:
+                return None
+            self._log_reads -= 1
             frames, listener.offset = gathering.space.frames_from_log(
                 listener.offset, stream.rendition, RESUME_BYTES_MAX
             )
@@ -242,6 +255,7 @@ class Delivery:
 
     def _catch_up(self, listener: Listener) -> None:
         """Send to a listener that is behind until its socket is full or it is at the tail."""
+        reads = self._log_reads
         try:
             for _ in range(BEHIND_FRAMES_MAX):
                 before = listener.sent
@@ -257,8 +271,13 @@ class Delivery:
                 if stream and listener.offset < 0 and listener.position < stream.ring.base:
                     self.drop(listener, "slow")
                     return
-                listener.pending = self._next(listener)
-                if not listener.pending:
+                if self._log_reads < reads:
+                    break  # one read of the log each: then it is the others' turn
+                following = self._next(listener)
+                if following is None:
+                    break
+                listener.pending = following
+                if not following:
                     self._reach_tail(listener)
                     return
         except (Corrupt, IndexError):

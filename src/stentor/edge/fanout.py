@@ -19,7 +19,14 @@ from stentor.edge.follow import FollowedSpace
 from stentor.edge.listener import Admission, Listener
 from stentor.errors import Corrupt
 from stentor.ids import SpaceId
-from stentor.limits import HEARTBEAT_S, LISTENER_STUCK_S, SPACE_IDLE_S, SPACES_FOLLOWED_MAX
+from stentor.limits import (
+    ADMITTED_PER_SLICE,
+    HEARTBEAT_S,
+    LISTENER_STUCK_S,
+    LIVE_HEARTBEAT_S,
+    SPACE_IDLE_S,
+    SPACES_FOLLOWED_MAX,
+)
 from stentor.log import Bell
 from stentor.paths import Paths
 
@@ -121,9 +128,9 @@ class Fanout(threading.Thread):
 
     def _turn(self, wait_s: float) -> None:
         """Wait for something to happen, and do it: new parts first."""
-        busy = any(gathering.changed for gathering in self._gatherings.values())
+        busy = bool(self._inbox) or any(one.changed for one in self._gatherings.values())
         events = dict(self._epoll.poll(0 if busy else wait_s, EVENTS_MAX))
-        self._delivery.now = self._clock.now()
+        self._delivery.begin_turn(self._clock.now())
         if events.pop(self._wake, None):
             os.eventfd_read(self._wake)
         if events.pop(self._bell.fileno(), None):
@@ -131,7 +138,8 @@ class Fanout(threading.Thread):
         known = self._delivery.listeners
         ready = [(known[one], event) for one, event in events.items() if one in known]
         for gathering in list(self._gatherings.values()):
-            if gathering.changed:
+            # Sending takes people in, and those of another Space may need this one's place.
+            if gathering.changed and self._gatherings.get(gathering.space.space) is gathering:
                 self._follow(gathering)
         self._take_in()
         for listener, event in ready:
@@ -157,6 +165,7 @@ class Fanout(threading.Thread):
             if not space.ready:
                 gathering.changed = not space.open_further()
                 if space.ready:
+                    gathering.measured = space.newest_wall_time
                     self._begin_all(gathering)
                 return
             gathering.changed = space.advance()
@@ -166,6 +175,8 @@ class Fanout(threading.Thread):
             self._abandon(gathering)
             return
         self._delivery.send_fresh(gathering)
+        if not gathering.changed:
+            self._begin_all(gathering)
         if gathering.measured != space.newest_wall_time:
             gathering.measured = space.newest_wall_time
             self.lag_ms = max(0.0, (self._clock.wall_time() - gathering.measured) / 1e6)
@@ -175,13 +186,12 @@ class Fanout(threading.Thread):
 
     def _begin_all(self, gathering: Gathering) -> None:
         waiting, gathering.waiting = gathering.waiting, {}
-        gathering.measured = gathering.space.newest_wall_time
         for listener in waiting.values():
             self._delivery.begin(gathering, listener)
 
     def _take_in(self) -> None:
-        """Give those who were admitted a place."""
-        while self._inbox:
+        """Give those who were admitted a place, some at a time."""
+        for _ in range(min(len(self._inbox), ADMITTED_PER_SLICE)):
             listener = self._inbox.popleft()
             if not self._delivery.add(listener):
                 continue
@@ -191,10 +201,11 @@ class Fanout(threading.Thread):
                 continue
             listener.gathering = gathering
             gathering.count += 1
-            if gathering.space.ready:
+            if gathering.space.ready and not gathering.space.is_behind(listener.admission.cursor):
                 self._delivery.begin(gathering, listener)
             else:
                 gathering.waiting[listener.descriptor] = listener
+                gathering.changed = True
 
     def _gathering(self, name: SpaceId) -> Gathering | None:
         """Those of a Space, which is opened if need be; None when the table is full."""
@@ -216,9 +227,12 @@ class Fanout(threading.Thread):
     def _tick(self) -> None:
         """Deadlines: heartbeats, stuck listeners, Spaces nobody listens to."""
         self._delivery.drop_stuck(self._stuck_s)
-        quiet_since = self._delivery.now - self._heartbeat_s + TICK_S
         for gathering in list(self._gatherings.values()):
             gathering.changed = True  # inotify may have overflowed, or have had no watch left
+            beat_s = self._heartbeat_s
+            if gathering.space.is_live:
+                beat_s = min(beat_s, LIVE_HEARTBEAT_S)
+            quiet_since = self._delivery.now - beat_s + TICK_S
             for stream in gathering.space.streams.values():
                 if gathering.sent_at.get(stream.rendition, 0.0) <= quiet_since:
                     self._delivery.send_heartbeat(gathering, stream)
@@ -241,6 +255,8 @@ class Fanout(threading.Thread):
 
     def _forget(self, gathering: Gathering) -> None:
         space = gathering.space
+        if self._gatherings.get(space.space) is not gathering:
+            return  # it was forgotten already, to make room for another
         del self._gatherings[space.space]
         space.close()
         for folder in (space.log_folder, space.card_path.parent):

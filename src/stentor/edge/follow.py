@@ -60,6 +60,19 @@ class FollowedSpace:
         self.streams: dict[Rendition, Stream] = {}
         self._sent: deque[bytes] = deque(maxlen=REREAD_HASHES)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether parts are to be expected at any moment."""
+        return self.card is not None and self.card.card.phase == "live" and not self.sealed
+
+    def is_behind(self, cursor: Cursor | None) -> bool:
+        """Whether somebody who comes from a faster edge knows records that are not read here yet.
+
+        To whom that is so after the log has been read to its end, the cursor names nothing.
+        """
+        tail = self.next
+        return cursor is not None and (cursor.epoch, cursor.offset) > (tail.epoch, tail.offset)
+
     def close(self) -> None:
         """Let go of the files."""
         self.reader.close()

@@ -79,9 +79,7 @@ class Routes:
                 return self._unknown(refused)
             raise
 
-    async def _to_stage(
-        self, request: Request, body: bytes, visitor: Visitor, rest: str
-    ) -> Answer:
+    async def _to_stage(self, request: Request, body: bytes, visitor: Visitor, rest: str) -> Answer:
         if rest == "health":
             raise _nothing_here()  # the stage's figures are for those on this machine
         # The stage keeps time for everybody's voices: what no token vouches for ends here.

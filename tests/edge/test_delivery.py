@@ -1,0 +1,137 @@
+"""What listeners behind the rings may cost those at the tail."""
+
+import asyncio
+import select
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from stentor.edge.delivery import Delivery, Gathering
+from stentor.edge.follow import FollowedSpace
+from stentor.edge.listener import Admission, Listener
+from stentor.ids import SpaceId
+from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RING_PARTS
+from stentor.paths import Paths
+from stentor.record import Cursor, Rendition
+from tests.edge.client import Live, boxes
+from tests.edge.conftest import Running
+from tests.edge.programme import SPACE, Programme
+
+ROOM = 4 << 20
+RECORDS_PER_READ = READ_RECORDS_MAX // 8
+
+
+@pytest.fixture
+def gathering(paths: Paths, programme: Programme) -> Iterator[Gathering]:
+    """A Space whose log is longer than its rings."""
+    programme.begin()
+    programme.play(RING_PARTS + 40)
+    space = FollowedSpace(SpaceId(SPACE), paths)
+    while not space.open_further():
+        pass
+    yield Gathering(space, 0.0)
+    space.close()
+
+
+class Room:
+    """A delivery with real sockets whose peers can take whatever they are sent."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self.gathering = gathering
+        self.epoll = select.epoll()
+        self.delivery = Delivery(self.epoll, lambda: None, 0.0)
+        self.peers: list[socket.socket] = []
+
+    def admit(self, cursor: Cursor) -> Listener:
+        ours, theirs = socket.socketpair()
+        for one in (ours, theirs):
+            one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        self.peers.append(theirs)
+        admission = Admission(
+            SpaceId(SPACE), Rendition.OPUS, cursor, False, b"", lambda: b"", lambda: b""
+        )
+        listener = Listener(ours, admission)
+        assert self.delivery.add(listener)
+        listener.gathering = self.gathering
+        self.delivery.begin(self.gathering, listener)
+        return listener
+
+    def heard(self, number: int) -> bytes:
+        try:
+            return self.peers[number].recv(ROOM)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        for listener in list(self.delivery.listeners.values()):
+            self.delivery.drop(listener, "")
+        for peer in self.peers:
+            peer.close()
+        self.epoll.close()
+
+
+@pytest.fixture
+def room(gathering: Gathering) -> Iterator[Room]:
+    made = Room(gathering)
+    yield made
+    made.close()
+
+
+def parts_in(data: bytes) -> int:
+    return sum(kind == "moof" for kind, _ in boxes(data))
+
+
+def test_a_turn_reads_the_log_once_for_each_and_seldom_for_all(room: Room) -> None:
+    crowd = [room.admit(Cursor(1, 0)) for _ in range(LOG_READS_PER_TURN + 4)]
+    first = [parts_in(room.heard(number)) for number in range(len(crowd))]
+    assert all(0 < parts < RECORDS_PER_READ for parts in first[:LOG_READS_PER_TURN])
+    assert first[LOG_READS_PER_TURN:] == [0] * 4, "their turn comes"
+    room.delivery.begin_turn(1.0)
+    for listener in reversed(crowd):
+        room.delivery.happened(listener, select.EPOLLOUT)
+    assert [parts_in(room.heard(number)) for number in (-1, -2, -3, -4)] == first[:4]
+
+
+def test_turn_by_turn_everything_is_sent_once(room: Room, programme: Programme) -> None:
+    listener = room.admit(Cursor(1, 0))
+    data = b""
+    for turn in range(1_000):
+        data += room.heard(0)
+        if not room.delivery.behind:
+            break
+        room.delivery.begin_turn(float(turn))
+        room.delivery.happened(listener, select.EPOLLOUT)
+    live = Live()
+    live.take(data)
+    assert live.parts == programme.payloads(Rendition.OPUS)
+
+
+def test_whoever_comes_from_a_faster_edge_is_known(
+    gathering: Gathering, programme: Programme
+) -> None:
+    space = gathering.space
+    cursor = programme.headers[-1].next
+    assert not space.is_behind(cursor)
+    assert not space.is_behind(None)
+    programme.play(1)
+    ahead = programme.headers[-1].next
+    assert space.is_behind(ahead)
+    while space.advance():
+        pass
+    assert not space.is_behind(ahead)
+
+
+async def test_a_live_space_without_parts_says_every_second_that_it_is_there(
+    running: Running, programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(2)
+    listener = await running.listen()
+    live = await listener.until(2)
+    while live.cursor != programme.writer.tail:
+        live.take(await listener.chunk())
+    async with asyncio.timeout(2.0):  # a player's patience
+        beat = await listener.chunk()
+    assert [kind for kind, _ in boxes(beat)] == ["skip"]
