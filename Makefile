@@ -12,8 +12,8 @@ help: ## List the recipes.
 run: venv ## Start a node on this machine; the first time it installs what it needs into .venv.
 	@exec $(BIN)/stentor serve $(ARGS)
 
-demo: venv-demo ## Play a whole Space with synthetic speakers and listeners.
-	@exec $(BIN)/stentor demo $(ARGS)
+demo: venv-demo ## Play a whole Space in a minute: two speakers, 300 listeners, faults, proof.
+	@exec $(BIN)/stentor demo --json $(ARGS)
 
 test: venv-test check ## Run every check and every test, as the continuous integration does.
 	@$(BIN)/python -m pytest -q $(ARGS)
