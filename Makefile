@@ -29,10 +29,10 @@ e2e: venv-test ## Measure a Space from microphone to ear in a real browser.
 	@exec $(BIN)/python -m bench.e2e $(ARGS)
 
 faults: venv-test ## Break a running Space on purpose and measure what its listeners hear.
-	@exec $(BIN)/python -m bench.faults $(ARGS)
+	@exec $(BIN)/python -m bench.faults --json $(ARGS)
 
 bench-stage: venv-test ## Measure the stage under its full number of speakers.
-	@exec $(BIN)/python -m bench.stage $(ARGS)
+	@exec $(BIN)/python -m bench.stage --json $(ARGS)
 
 drift: venv-test ## Measure clock drift and packet loss over hours, on a simulated clock.
 	@exec $(BIN)/python -m bench.drift $(ARGS)
