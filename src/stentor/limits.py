@@ -105,6 +105,8 @@ RTCP_INTERVAL_S = 2.5
 """Time between two reports to a speaker (RFC 3550 section 6.2 asks for at most one in 5 s each)."""
 STUDIO_FOLLOWERS_MAX = 64
 """Studios that follow one Space's stage at once."""
+STREAMS_PER_SEAT_MAX = 3
+"""Streams of one seat: tabs, and connections nobody has noticed to be dead. The oldest gives way."""
 SPACES_OPEN_MAX = 256
 """Spaces that are scheduled or live at once on one stage."""
 SEATS_MAX = 1_000
@@ -166,6 +168,15 @@ PROXIED_MAX = 64
 """Requests an edge has under way to web, and as many to the stage."""
 CONNECTIONS_MAX = 18_000
 """Sockets one edge holds: below the common descriptor limit of 20,000."""
+CLIENT_CONNECTIONS_MAX = 4_000
+"""Connections of one client (an IPv4 address, 56 bits of IPv6) to one edge: behind the address of a
+telephone company are many people. Those of this machine and of trusted proxies are not counted."""
+CLIENT_BODIES_MAX = 16
+"""Request bodies of one client that an edge gathers at once."""
+CLIENT_DEAD_MS = 15_000
+"""A client that acknowledges nothing for so long is gone (TCP_USER_TIMEOUT)."""
+DOOR_SEND_BUFFER_BYTES = 128 * 1024
+"""Kernel memory for what one client has not acknowledged: 1 MB/s over 100 ms of path."""
 TURNED_AWAY_MAX = 256
 """Connections beyond those that are told why there is no place; more are closed without a word."""
 ACCEPTS_PER_WAKE = 64

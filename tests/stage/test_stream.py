@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stentor.errors import Refused
-from stentor.limits import STREAM_LINES_MAX, STUDIO_FOLLOWERS_MAX
+from stentor.limits import STREAM_LINES_MAX, STREAMS_PER_SEAT_MAX, STUDIO_FOLLOWERS_MAX
 from stentor.stage.stream import Stream
 
 
@@ -90,8 +90,28 @@ async def test_who_has_fallen_out_of_the_ring_is_dropped() -> None:
 async def test_followers_are_bounded() -> None:
     stream = Stream()
     following: list[AsyncIterator[bytes]] = []
-    for _ in range(STUDIO_FOLLOWERS_MAX):
-        following.append(stream.follow("ada00001", lambda: b"{}", lambda: False))
+    for number in range(STUDIO_FOLLOWERS_MAX):
+        seat = f"seat{number // STREAMS_PER_SEAT_MAX}"
+        following.append(stream.follow(seat, lambda: b"{}", lambda: False))
         await anext(following[-1])
     with pytest.raises(Refused, match="studios"):
-        stream.follow("ada00001", lambda: b"{}", lambda: False)
+        stream.follow("other", lambda: b"{}", lambda: False)
+    again = stream.follow("seat0", lambda: b"{}", lambda: False)
+    assert await anext(again) == b"{}\n", "who was cut off comes back even now"
+    assert stream.followers == STUDIO_FOLLOWERS_MAX
+
+
+async def test_the_newest_streams_of_a_seat_are_kept() -> None:
+    stream = Stream()
+    desks = [Desk(stream) for _ in range(STREAMS_PER_SEAT_MAX + 1)]
+    for desk in desks[:-1]:
+        await desk.next()
+    oldest = asyncio.create_task(desks[0].next())
+    await asyncio.sleep(0)
+    await desks[-1].next()
+    with pytest.raises(StopAsyncIteration):
+        await oldest
+    assert stream.followers == STREAMS_PER_SEAT_MAX
+    stream.say(b'{"type":"a"}')
+    for desk in desks[1:]:
+        assert await desk.next() == [{"type": "a"}]

@@ -12,11 +12,22 @@ from typing import Final
 import msgspec
 
 from stentor.errors import Refused
-from stentor.limits import HEARTBEAT_S, STREAM_LINES_MAX, STUDIO_FOLLOWERS_MAX
+from stentor.limits import (
+    HEARTBEAT_S,
+    STREAM_LINES_MAX,
+    STREAMS_PER_SEAT_MAX,
+    STUDIO_FOLLOWERS_MAX,
+)
 
 _STILL = b'{"type":"still"}\n'
 _STATE: Final = None
 """Stands in the ring for "the state has changed": each follower is told the newest, in its form."""
+
+
+class _Follower:
+    """One stream of a studio; `replaced` once a newer one of the same seat took its place."""
+
+    replaced = False
 
 
 class Stream:
@@ -27,7 +38,7 @@ class Stream:
         self._tail = 0
         self._closed = False
         self._changed = asyncio.Event()
-        self._following: collections.Counter[str] = collections.Counter()
+        self._following: dict[str, list[_Follower]] = {}
         self.dropped = 0
 
     def say(self, line: bytes) -> None:
@@ -45,17 +56,20 @@ class Stream:
 
     def is_followed_by(self, speaker: str) -> bool:
         """Whether a studio of this seat follows now."""
-        return self._following[speaker] > 0
+        return speaker in self._following
 
     @property
     def followers(self) -> int:
         """Studios that follow now."""
-        return self._following.total()
+        return sum(map(len, self._following.values()))
 
     def follow(
         self, speaker: str, state: Callable[[], bytes], removed: Callable[[], bool]
     ) -> AsyncIterator[bytes]:
         """The lines from now on, as they come; the state first.
+
+        A seat that follows several times already loses the oldest of its streams: its studio has
+        been cut off without a word, and is back.
 
         Args:
             speaker: the seat that follows.
@@ -65,14 +79,15 @@ class Stream:
         Raises:
             Refused: `stage.full` when too many follow.
         """
-        if self.followers >= STUDIO_FOLLOWERS_MAX:
+        takes_over = len(self._following.get(speaker, ())) >= STREAMS_PER_SEAT_MAX
+        if self.followers >= STUDIO_FOLLOWERS_MAX and not takes_over:
             raise Refused("stage.full", "Too many studios follow this Space; close some of them.")
         return self._follow(speaker, state, removed)
 
     async def _follow(
         self, speaker: str, state: Callable[[], bytes], removed: Callable[[], bool]
     ) -> AsyncIterator[bytes]:
-        self._following[speaker] += 1
+        me = self._join(speaker)
         try:
             at = self._tail
             yield state() + b"\n"
@@ -85,14 +100,29 @@ class Stream:
                     lines = [self._lines[number - oldest] for number in range(at, self._tail)]
                     at = self._tail
                     yield b"".join(_rendered(lines, state))
-                elif self._closed or removed():
+                elif self._closed or me.replaced or removed():
                     return
                 elif not await self._wait():
                     yield _STILL
         finally:
-            self._following[speaker] -= 1
-            if not self._following[speaker]:
-                del self._following[speaker]
+            self._leave(speaker, me)
+
+    def _join(self, speaker: str) -> _Follower:
+        me = _Follower()
+        streams = self._following.setdefault(speaker, [])
+        streams.append(me)
+        if len(streams) > STREAMS_PER_SEAT_MAX:
+            streams.pop(0).replaced = True
+            self._wake()
+        return me
+
+    def _leave(self, speaker: str, me: _Follower) -> None:
+        if me.replaced:
+            return
+        streams = self._following[speaker]
+        streams.remove(me)
+        if not streams:
+            del self._following[speaker]
 
     async def _wait(self) -> bool:
         changed = self._changed
