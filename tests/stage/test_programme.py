@@ -23,11 +23,17 @@ class Shelf:
     def __init__(self) -> None:
         self.parts: dict[Rendition, list[tuple[int, int, Flag]]] = defaultdict(list)
         self.waiting = 0
+        self.numbers: dict[Rendition, list[int]] = defaultdict(list)
+        self.refuses = 0
 
     def part(
         self, rendition: Rendition, payload: bytes, media_time: int, duration: int, flags: Flag
     ) -> None:
         assert payload[4:8] == b"moof"
+        if self.refuses:
+            self.refuses -= 1
+            raise MemoryError
+        self.numbers[rendition].append(int.from_bytes(payload[20:24], "big"))
         self.parts[rendition].append((media_time, duration, flags))
 
     def end_of(self, rendition: Rendition, start: int = 0) -> int:
@@ -185,6 +191,71 @@ async def test_a_stall_becomes_silence_flagged_as_a_gap() -> None:
         media_time for media_time, _, flag in hall.shelf.parts[Rendition.OPUS] if Flag.GAP in flag
     ]
     assert flagged == list(range(2 * PART_SAMPLES, 12 * PART_SAMPLES, PART_SAMPLES))
+
+
+async def test_what_ends_while_a_hole_is_filled_gets_no_parts_after_its_end() -> None:
+    hall = Hall()
+    hall.programme.go_on({}, 60 * 48_000)
+    filling = asyncio.create_task(hall.programme.fill())
+    await asyncio.sleep(0)
+    hall.programme.finish()
+    await filling
+    assert hall.shelf.parts == {}, "the silence was being made in a thread when the end came"
+
+
+async def test_a_fill_that_fails_is_tried_again_behind_the_last_part() -> None:
+    hall = Hall()
+    hall.programme.start()
+    hall.beat(25)
+    hall.programme.skip(100)
+    hall.shelf.refuses = 2
+    await hall.programme.fill()
+    hall.beat(25)
+    hall.programme.finish()
+    for rendition in RENDITIONS:
+        end = hall.shelf.end_of(rendition)
+        assert 0 <= end - hall.programme.media_time < 2 * FRAME_SAMPLES
+        numbers = hall.shelf.numbers[rendition]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert Flag.GAP not in hall.shelf.parts[rendition][-1][2], "sound again"
+
+
+async def test_a_fill_that_always_fails_ends() -> None:
+    hall = Hall()
+    hall.programme.start()
+    hall.programme.skip(100)
+    hall.shelf.refuses = 1_000
+    with pytest.raises(MemoryError):
+        await hall.programme.fill()
+
+
+class TornLine(Ear):
+    """A line whose socket has gone wrong in a way nobody thought of."""
+
+    def send(self, payload: bytes, timestamp: int) -> None:
+        raise RuntimeError("torn")
+
+
+def test_a_line_that_fails_costs_neither_the_recording_nor_the_others() -> None:
+    hall = Hall()
+    for speaker, hertz in (("ada", 440), ("bob", 880)):
+        hall.seat(speaker, hertz)
+    hall.programme.microphones["ada"].line = TornLine()
+    hall.programme.start()
+    hall.beat(60)
+    assert hall.programme.media_time == 60 * FRAME_SAMPLES
+    assert hall.shelf.end_of(Rendition.OPUS) == 60 * FRAME_SAMPLES
+    assert hall.ears["bob"].pitch() == pytest.approx(440, abs=3)
+
+
+def test_numbers_do_not_go_back_behind_parts_that_were_never_written() -> None:
+    hall = Hall()
+    tails = dict.fromkeys(RENDITIONS, (20 * PART_SAMPLES, 12))
+    tails[Rendition.AAC] = (188 * 1_024, 12)
+    hall.programme.go_on(tails, 22 * PART_SAMPLES)
+    asyncio.run(hall.programme.fill())
+    assert hall.shelf.numbers[Rendition.OPUS] == [21, 22]
+    assert hall.shelf.numbers[Rendition.AAC][0] == 21
 
 
 async def test_filling_waits_for_the_recorder() -> None:

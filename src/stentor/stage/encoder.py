@@ -63,12 +63,13 @@ class RenditionEncoder:
     Args:
         rendition: not NONE.
         media_time: of the first sample that will be fed.
-        parts: how many parts of this rendition there are already; sequence numbers go on.
+        parts: how many parts of this rendition there are already; sequence numbers go on, and
+            not back behind those of parts that were made and never written.
     """
 
     def __init__(self, rendition: Rendition, media_time: int, parts: int = 0) -> None:
         self._codec = _codec(rendition)
-        self._number = parts
+        self._number = max(parts, media_time // PART_SAMPLES)
         self._time = media_time
         self._begins = media_time
         self._frames: list[bytes] = []

@@ -23,6 +23,10 @@ _FILL_SAMPLES = 50 * PART_SAMPLES
 """Silence encoded in one go, in a thread, before looking at the clock again: 10 s."""
 _FILL_WAITING_MAX = 100
 """Silence is made no faster than the recorder writes it."""
+_FILL_TRIES = 5
+_FILL_RETRY_S = 0.1
+_FAULTS_PER_LINE = 500
+"""A fault that comes with every frame is told every ten seconds."""
 _INLINE_SAMPLES = 4 * FRAME_SAMPLES
 """So little silence is encoded between two frames, which no beat notices."""
 
@@ -69,6 +73,7 @@ class Microphone:
         self._clock = clock
         self._encoder = Encoder(SPEAKER_BITRATE)
         self._timestamp = 0
+        self._faults = 0
 
     def packet(self, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """Take a packet from the network."""
@@ -85,9 +90,14 @@ class Microphone:
             return self.voice.frame(now)
 
     def hear(self, pcm: Pcm) -> None:
-        """Send one frame to the speaker's ears."""
-        if self.line is not None and self.line.connected:
-            self.line.send(self._encoder.encode(pcm), self._timestamp)
+        """Send one frame to the speaker's ears; a line that fails is nobody else's trouble."""
+        try:
+            if self.line is not None and self.line.connected:
+                self.line.send(self._encoder.encode(pcm), self._timestamp)
+        except Exception:
+            if self._faults % _FAULTS_PER_LINE == 0:
+                _telemetry.exception("a frame could not be sent to a speaker")
+            self._faults += 1
         self._timestamp += FRAME_SAMPLES
 
 
@@ -111,6 +121,7 @@ class Programme:
         self._mixer = Mixer()
         self._encoders: dict[Rendition, RenditionEncoder] = {}
         self._encoded: dict[Rendition, int] = {}
+        self._handed: dict[Rendition, tuple[int, int]] = {}
         self._hole = False
         self._filling: asyncio.Future[None] | None = None
 
@@ -120,12 +131,12 @@ class Programme:
             return
         frames = {speaker: each.frame(now) for speaker, each in self.microphones.items()}
         whole, minus = self._mixer.mix(frames, frames.keys() - self.muted)
-        for speaker, microphone in self.microphones.items():
-            microphone.hear(minus[speaker])
         if self.live:
             self.media_time += FRAME_SAMPLES
             if not self._hole:
                 self._encode(whole)
+        for speaker, microphone in self.microphones.items():
+            microphone.hear(minus[speaker])
 
     def start(self) -> dict[Rendition, bytes]:
         """Begin the programme at media_time 0.
@@ -133,8 +144,8 @@ class Programme:
         Returns:
             The init of each rendition, to be recorded before the first part.
         """
-        self._encoders = {each: RenditionEncoder(each, 0) for each in RENDITIONS}
-        self._encoded = dict.fromkeys(RENDITIONS, 0)
+        self._handed = dict.fromkeys(RENDITIONS, (0, 0))
+        self._begin_encoders()
         self.media_time = 0
         self.live = True
         return {each: encoder.init() for each, encoder in self._encoders.items()}
@@ -152,10 +163,8 @@ class Programme:
         Returns:
             The init of each rendition.
         """
-        for each in RENDITIONS:
-            end, parts = tails.get(each, (0, 0))
-            self._encoders[each] = RenditionEncoder(each, end, parts)
-            self._encoded[each] = end
+        self._handed = {each: tails.get(each, (0, 0)) for each in RENDITIONS}
+        self._begin_encoders()
         self.media_time = media_time
         self._hole = True
         self.live = True
@@ -170,20 +179,26 @@ class Programme:
         """Put silence, flagged as a gap, where nothing was encoded, up to the present.
 
         Long silence is encoded in a thread, so that no beat is late; what the beat mixes meanwhile
-        is part of the gap.
+        is part of the gap. When the programme ends meanwhile, the rest of the hole stays one.
+
+        Raises:
+            Exception: what the encoders raise, again and again although they were made anew.
         """
         if self._filling is not None:
             await asyncio.shield(self._filling)
             return
         self._filling = asyncio.get_running_loop().create_future()
         try:
-            while self.live and max(self._missing().values()) > _INLINE_SAMPLES:
-                missing = self._missing()
-                self._hand_over(await asyncio.to_thread(self._silence, missing), Flag.GAP)
-                await self._recorder_keeps_up()
-            if self.live:
-                self._hand_over(self._silence(self._missing()), Flag.GAP)
-                self._hole = False
+            for tries in range(1, _FILL_TRIES + 1):
+                try:
+                    await self._fill()
+                    break
+                except Exception:
+                    if tries == _FILL_TRIES:
+                        raise
+                    _telemetry.exception("silence could not be encoded; the encoders begin anew")
+                await asyncio.sleep(tries * _FILL_RETRY_S)
+                self._begin_encoders()
         finally:
             self._filling.set_result(None)
             self._filling = None
@@ -194,6 +209,21 @@ class Programme:
             for each, encoder in self._encoders.items():
                 self._hand_over([(each, part) for part in encoder.flush()], Flag.NONE)
         self.live = False
+
+    async def _fill(self) -> None:
+        while self.live and max(self._missing().values()) > _INLINE_SAMPLES:
+            parts = await asyncio.to_thread(self._silence, self._missing())
+            if self.live:  # else the end has been told, and nothing may follow it
+                self._hand_over(parts, Flag.GAP)
+                await self._recorder_keeps_up()
+        if self.live:
+            self._hand_over(self._silence(self._missing()), Flag.GAP)
+            self._hole = False
+
+    def _begin_encoders(self) -> None:
+        """Make all encoders anew, each behind the last part that was handed over."""
+        self._encoders = {each: RenditionEncoder(each, *self._handed[each]) for each in RENDITIONS}
+        self._encoded = {each: self._handed[each][0] for each in RENDITIONS}
 
     async def _recorder_keeps_up(self) -> None:
         while self.live and self._recorder.waiting > _FILL_WAITING_MAX:
@@ -220,6 +250,7 @@ class Programme:
         for each, part in parts:
             flags = Flag.INDEPENDENT | flag
             self._recorder.part(each, part.payload, part.media_time, part.duration, flags)
+            self._handed[each] = part.media_time + part.duration, self._handed[each][1] + 1
 
 
 def resumed_at(
