@@ -93,7 +93,7 @@ RULES: Mapping[type[Command], Rule] = {
     LeaveStage: Rule(_ALL, OPEN),
     WithdrawRecording: Rule(_HOST, KEPT),
     RestoreRecording: Rule(_HOST, KEPT),
-    DeleteRecording: Rule(_HOST, KEPT),
+    DeleteRecording: Rule(_HOST, KEPT | {"deleted"}),
 }
 """One line for each command; what a command may be done to is decided beside it, below."""
 
@@ -265,7 +265,7 @@ def clean_long(what: str, text: str, chars_max: int) -> str:
 def _check_phase(state: State, rule: Rule) -> None:
     if state.phase in rule.phases:
         return
-    if rule.phases is KEPT:
+    if rule.phases >= KEPT:
         if state.phase == "deleted":
             raise Refused("recording.deleted", "This recording was deleted for good.")
         raise Refused("space.not_ended", "This is possible once the Space has ended.")
@@ -348,7 +348,8 @@ def _decide_recording(
             there = state.phase == "replay"
             return [] if there else [RecordingRestored(actor.speaker, moment.at_ms)]
         case DeleteRecording():
-            return [RecordingDeleted(actor.speaker, moment.at_ms)]
+            gone = state.phase == "deleted"
+            return [] if gone else [RecordingDeleted(actor.speaker, moment.at_ms)]
 
 
 def _check_room(state: State, speaker: str) -> None:

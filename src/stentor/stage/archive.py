@@ -3,22 +3,29 @@
 import asyncio
 from typing import Any
 
-from stentor.errors import Refused
+from stentor.errors import Refused, Unavailable
+from stentor.log import Disk
 from stentor.record import Kind
 from stentor.space import card, events, rules
-from stentor.space.commands import Command
-from stentor.space.events import Event, RecordingDeleted
+from stentor.space.commands import Command, DeleteRecording
+from stentor.space.events import Event
 from stentor.space.state import State, card_of, fold
+from stentor.stage import erasing
 from stentor.stage.house import House
 from stentor.stage.takeup import Kept, read_state, take_up
 from stentor.tokens import Claims
 
 
 class Archive:
-    """The sealed logs of a stage, opened one at a time and only while something is done to them."""
+    """The sealed logs of a stage, opened one at a time and only while something is done to them.
 
-    def __init__(self, house: House) -> None:
+    Args:
+        disk: what to write with; tests hand in one that fails.
+    """
+
+    def __init__(self, house: House, disk: Disk | None = None) -> None:
         self._house = house
+        self._disk = disk
         self._one = asyncio.Lock()
 
     async def command(self, claims: Claims, command: Command) -> dict[str, Any]:
@@ -37,11 +44,10 @@ class Archive:
             if state is None:
                 raise unknown()
             decided = self._decide(state, claims, command)
-            if decided:
-                kept = await asyncio.to_thread(take_up, folder, space, self._house.clock)
-                if kept is None:
-                    raise unknown()
-                await asyncio.to_thread(self._write, kept, decided)
+            # What was deleted is deleted again: an erasure may have stopped half way.
+            deletes = isinstance(command, DeleteRecording)
+            if decided or deletes:
+                await asyncio.to_thread(self._do, space, decided, deletes=deletes)
         return {"events": decided}
 
     def _decide(self, state: State, claims: Claims, command: Command) -> list[Event]:
@@ -49,20 +55,32 @@ class Archive:
         moment = rules.Moment(self._house.wall_time_ms, state.ended_at_media_time)
         return rules.decide(state, actor, command, moment)
 
-    def _write(self, kept: Kept, decided: list[Event]) -> None:
-        state = kept.state
+    def _do(self, space: str, decided: list[Event], *, deletes: bool) -> None:
+        paths = self._house.paths
+        kept = take_up(paths.log(space), space, self._house.clock, self._disk)
+        if kept is None:
+            raise unknown()
         try:
-            for event in decided:
-                payload = events.encode(event)
-                kept.writer.append(Kind.EVENT, payload, media_time=state.ended_at_media_time)
-                state = fold(state, event)
-            kept.writer.sync()
-            path = self._house.paths.card(state.space)
-            self._house.cards.put(path, card.encode(card_of(state)))
-            if any(isinstance(event, RecordingDeleted) for event in decided):
-                kept.writer.erase()
+            if deletes:
+                erasing.begin(paths.space(space))
+            state = self._write(kept, decided)
+            if deletes:
+                erasing.finish(paths.space(space), kept.writer, state)
+        except OSError as error:
+            sentence = f"The recording cannot be erased ({error.strerror}); try again."
+            raise Unavailable("data.unwritable", sentence) from error
         finally:
             kept.writer.close()
+
+    def _write(self, kept: Kept, decided: list[Event]) -> State:
+        state = kept.state
+        for event in decided:
+            payload = events.encode(event)
+            kept.writer.append(Kind.EVENT, payload, media_time=state.ended_at_media_time)
+            state = fold(state, event)
+        kept.writer.sync()
+        self._house.cards.put(self._house.paths.card(state.space), card.encode(card_of(state)))
+        return state
 
 
 def unknown() -> Refused:

@@ -27,6 +27,7 @@ from stentor.paths import Paths
 from stentor.space import card, rules
 from stentor.space.events import SpaceEnded, SpaceScheduled, SpeakerDropped, SpeakingChanged
 from stentor.space.state import OVER, begin, card_of
+from stentor.stage import erasing
 from stentor.stage.archive import Archive, unknown
 from stentor.stage.beat import Beat, quiet_collector
 from stentor.stage.cards import Cards
@@ -217,6 +218,7 @@ class Stage:
             log = self.house.paths.log(space)
             kept = await asyncio.to_thread(take_up, log, space, self.house.clock)
             if kept is not None:
+                await self._finish_erasure(kept)
                 self._take_up(kept)
         except StentorError as fault:
             _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
@@ -224,6 +226,16 @@ class Stage:
         except Exception:
             _telemetry.exception("Space %s is left alone", space)  # the others must go on
         return True
+
+    async def _finish_erasure(self, kept: Kept) -> None:
+        folder = self.house.paths.space(kept.state.space)
+        if not erasing.is_begun(folder):
+            return
+        try:
+            await asyncio.to_thread(erasing.finish, folder, kept.writer, kept.state)
+        except BaseException:
+            kept.writer.close()
+            raise
 
     def _take_up(self, kept: Kept) -> None:
         """Go on with a Space from where its log ends."""
@@ -310,14 +322,17 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _unsealed(spaces: Path) -> list[str]:
-    """The Spaces whose cards do not say that they are over, the last changed first."""
+    """The Spaces something is left to be done for, the last changed first."""
     found: list[tuple[int, str]] = []
     with os.scandir(spaces) as entries:
         for number, entry in enumerate(entries):
             if number >= SPACES_KEPT_MAX:
                 _telemetry.error("only %s Spaces are looked at", SPACES_KEPT_MAX)
                 break
-            if ids.is_space_id(entry.name) and not _is_over(Path(entry.path) / "card.json"):
+            folder = Path(entry.path)
+            if not ids.is_space_id(entry.name):
+                continue
+            if erasing.is_begun(folder) or not _is_over(folder / "card.json"):
                 found.append((entry.stat().st_mtime_ns, entry.name))
     return [name for _, name in sorted(found, reverse=True)]
 

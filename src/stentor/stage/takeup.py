@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stentor.clock import Clock
-from stentor.log import Reader, Writer
+from stentor.log import Disk, Reader, Writer
 from stentor.record import Header, Kind, Rendition
 from stentor.space import events
 from stentor.space.events import Event
@@ -52,8 +52,11 @@ def read_state(folder: Path, space: str) -> State | None:
         return _state(reader)
 
 
-def take_up(folder: Path, space: str, clock: Clock) -> Kept | None:
+def take_up(folder: Path, space: str, clock: Clock, disk: Disk | None = None) -> Kept | None:
     """Open a log for writing and learn where it stands. Blocks: call it in a thread.
+
+    Args:
+        disk: what the log is written with; tests hand in one that fails.
 
     Returns:
         None when the log is empty: nothing was ever announced.
@@ -78,7 +81,7 @@ def take_up(folder: Path, space: str, clock: Clock) -> Kept | None:
             case _:
                 pass
 
-    writer = Writer.open(folder, space, clock, tell=tell)
+    writer = Writer.open(folder, space, clock, disk=disk, tell=tell)
     try:
         state = fold_all(happened)
     except BaseException:
