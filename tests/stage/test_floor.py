@@ -201,6 +201,31 @@ async def test_a_stall_is_a_gap_in_the_log(tmp_path: Path) -> None:
         assert sum(Flag.GAP in part.flags for part in opus) >= 14
 
 
+async def test_an_end_in_a_hole_tells_the_hole_first_and_is_followed_by_nothing(
+    tmp_path: Path,
+) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        desk.plug_in()
+        desk.command(StartSpace())
+        desk.beat(0.5)
+        for _ in range(2):
+            desk.clock.jump(3.0)
+            desk.floor.stalled(150)
+            await asyncio.sleep(0)  # filling has begun, in a thread
+        desk.command(EndSpace())
+        desk.unplug()
+        desk.beat(SPEAKER_LOST_S + 1)
+        async with asyncio.timeout(10):
+            await desk.over.wait()
+        records = await desk.records()
+        *_, gap, ended = await desk.events()
+    assert (gap["type"], ended["type"]) == ("stage.gap", "space.ended"), "nobody is watched after"
+    assert (gap["from_media_time"], gap["to_media_time"]) == (24_000, 24_000 + 300 * 960)
+    last = [each.header.kind for each in records if each.header.kind is not Kind.CHECKPOINT]
+    assert last[-2:] == [Kind.EVENT, Kind.SEAL]
+
+
 async def test_a_full_disk_is_told_to_everybody_and_the_evening_goes_on(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with FloorDesk(tmp_path, disk) as desk:

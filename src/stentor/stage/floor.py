@@ -7,7 +7,7 @@ Everything runs in the event loop; nothing here waits for disk or network before
 
 import datetime
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -84,6 +84,7 @@ class Floor:
         self._alone_since: float | None = None
         self._disk_notice = ""
         self._alone_notice = ""
+        self._hole: tuple[int, str] | None = None
         self._frames = 0
         self._paces: dict[str, Bucket] = {}
         self._voices: dict[str, VoiceStats] = {}
@@ -147,6 +148,7 @@ class Floor:
             Unavailable: no port, or no room.
         """
         seat = self._seat(claims)
+        self._check_pace(seat.speaker)
         again = rules.rejoin(self.state, seat)
         publisher = await self.sessions.open(seat.speaker, offer, replaces)
         try:
@@ -194,9 +196,10 @@ class Floor:
         """Let events happen: state, log, studios, card, and what follows from them."""
         for event in happened:
             if isinstance(event, SpaceEnded):
+                self._tell_hole()
                 self.programme.finish()
-            self.state = fold(self.state, event)
             self.recorder.event(event, self.programme.media_time)
+            self.state = fold(self.state, event)
             self.stream.say(events.encode(event))
             self._act(event)
         if any(not isinstance(event, SpeakingChanged) for event in happened):
@@ -221,7 +224,7 @@ class Floor:
             self._voices = {speaker: each.voice.stats for speaker, each in microphones}
             if self.programme.live:
                 self._watch_speaking(now)
-        if self.state.seats:
+        if self.state.seats and self.state.phase not in OVER:
             self._watch_seats(now)
         self._frames += 1
         if self._frames % _FRAMES_PER_TICK == 0:
@@ -234,11 +237,13 @@ class Floor:
             self.programme.skip(frames)
             self._house.spawn(self.fill(since, "stall"))
 
-    async def fill(self, since: int, reason: str) -> None:
-        """Fill the hole from `since` up to the present, and say so in the log."""
-        await self.programme.fill()
-        if self.programme.live:
-            self.record(StageGap(since, self.programme.media_time, reason))
+    def fill(self, since: int, reason: str) -> Coroutine[Any, Any, None]:
+        """Note the hole from `since` on; what is returned fills it and says so in the log.
+
+        A hole that is open already only becomes longer.
+        """
+        self._hole = self._hole or (since, reason)
+        return self._fill()
 
     async def suspend(self) -> None:
         """Stop without ending the Space: write all there is, so that another process can go on."""
@@ -252,13 +257,26 @@ class Floor:
         self.recorder.live = False
         await self.sessions.close_all()
         await self.recorder.seal(self.state.ended_at_media_time)
+        await self.recorder.close()
+        over = card.encode(card_of(sealed(self.state)))
+        self._house.cards.put(self._house.paths.card(self.space), over)
+        await self._house.cards.settle()
+        # From here on in one go: what may be done to a recording is the archive's to do.
         self.state = sealed(self.state)
         self._disk_notice = self._alone_notice = ""
         self.show()
         self.stream.close()
-        await self.recorder.close()
-        await self._house.cards.settle()
         self._over(self)
+
+    async def _fill(self) -> None:
+        await self.programme.fill()
+        self._tell_hole()
+
+    def _tell_hole(self) -> None:
+        """Say that the hole ends here: it is filled, or the Space ends before it could be."""
+        if self._hole is not None and self.programme.live:
+            (since, reason), self._hole = self._hole, None
+            self.record(StageGap(since, self.programme.media_time, reason))
 
     # Inside ---------------------------------------------------------------------------------------
 
