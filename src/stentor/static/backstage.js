@@ -41,6 +41,8 @@ export async function follow(space, token, hear, status, stop) {
   let failures = 0;
   while (!stop.aborted) {
     const giveUp = new AbortController();
+    const stopped = () => giveUp.abort();
+    stop.addEventListener("abort", stopped);
     let timer = 0;
     const alive = () => {
       clearTimeout(timer);
@@ -48,11 +50,12 @@ export async function follow(space, token, hear, status, stop) {
     };
     alive();
     try {
-      const signal = AbortSignal.any([giveUp.signal, stop]);
       const headers = { Authorization: `Bearer ${token}` };
-      const answer = await fetch(`/stage/${space}/events`, { signal, headers });
+      const answer = await fetch(`/stage/${space}/events`, { signal: giveUp.signal, headers });
       if ([401, 403, 404, 409, 410].includes(answer.status)) {
-        return new Refusal((await problemOf(answer)).problem, answer.status);
+        const { problem } = await problemOf(answer);
+        // Streams of a page that vanished may still hold the places; they are free again soon.
+        if (problem.code !== "stage.full") return new Refusal(problem, answer.status);
       }
       if (!answer.ok) throw new Error(`answered ${answer.status}`);
       status(true);
@@ -65,6 +68,7 @@ export async function follow(space, token, hear, status, stop) {
       failures++; // lost; what follows is the next try
     } finally {
       clearTimeout(timer);
+      stop.removeEventListener("abort", stopped);
     }
     if (stop.aborted) break;
     status(false);

@@ -3,6 +3,7 @@
 import { Refusal, ask, follow } from "./backstage.js";
 import { DEVICE_KEY, MicrophoneError, PROCESSING_KEY, barOf, listMicrophones, openMicrophone }
   from "./meter.js";
+import { forBrowser, forTab } from "./kept.js";
 import { drawPeople, showLevels } from "./people.js";
 import { clockTime } from "./time.js";
 import { Publisher } from "./whip.js";
@@ -15,6 +16,8 @@ const NEXT = {
   live: "You are live. Listeners hear you about half a second later.",
 };
 const HEARD_DB = -45;
+/** So long may the stage's word on our mute differ from ours before one of the two gives in. */
+const APART_MS_MAX = 1_500;
 
 /** Everything on the stage's screen; `ended` resolves to a Refusal, "over" or "left". */
 export class Desk {
@@ -25,6 +28,8 @@ export class Desk {
   #levels = {};
   #muted;
   #streams = true;
+  #telling = false;
+  #apartSinceMs = Infinity;
   #quietSinceMs = performance.now();
   #unplugged = false;
 
@@ -39,7 +44,7 @@ export class Desk {
     this.#confirmed = confirmed;
     this.#microphone = seat.microphone;
     this.#meter = seat.meter;
-    this.#muted = sessionStorage.getItem(`stentor.muted.${space}`) === "yes";
+    this.#muted = forTab.get(`stentor.muted.${space}`) === "yes";
     this.ended = new Promise((done) => (this.#finish = done));
     this.#publisher = new Publisher(space, seat.token, $("others"));
     this.#publisher.muted = this.#muted;
@@ -76,11 +81,12 @@ export class Desk {
       return showLevels($("people"), line.levels);
     }
     if (line.type === "speaking") this.#speaking = line.speakers;
-    if (line.type === "speaker.muted" && line.speaker === this.#seat.speaker) {
-      if (line.by !== this.#seat.speaker) this.#alarm("The host has muted you. You can unmute yourself.");
-      this.#setMuted(true);
+    const own = line.speaker === this.#seat.speaker;
+    if (line.type === "speaker.muted" && own && line.by !== line.speaker) {
+      this.#setMuted(true); // our own words come back too, perhaps after we have changed our mind
+      this.#alarm("The host has muted you. You can unmute yourself.");
     }
-    if (line.type === "speaker.removed" && line.speaker === this.#seat.speaker) {
+    if (line.type === "speaker.removed" && own) {
       this.#close(new Refusal({ code: "speaker.removed", title: "You cannot come back to this stage." }, 403));
     }
     if (line.type === "speaker.joined") this.#say(`${line.name} joined.`);
@@ -102,9 +108,12 @@ export class Desk {
     $("direction").hidden = $("inviting").hidden = !leads;
     $("guest-role-field").hidden = this.#seat.role !== "host";
     $("next").textContent = card.notice || NEXT[card.phase];
+    const focused = document.activeElement;
     $("doors").hidden = card.phase !== "scheduled";
     $("start").hidden = card.phase === "live";
     $("end").hidden = card.phase !== "live";
+    // A focus that falls off a button would land where the space bar mutes.
+    if (focused?.hidden) $(card.phase === "live" ? "end" : "start").focus();
     this.#showLine();
     this.#people();
   }
@@ -122,13 +131,13 @@ export class Desk {
   }
 
   /** @returns {Promise<any>} the answer, or null when it was refused (and said) */
-  async #command(command) {
+  async #command(command, say = (/** @type {string} */ sentence) => this.#alarm(sentence)) {
     try {
       const answer = await ask(`/stage/${this.#space}/commands`, this.#seat.token, command);
-      this.#alarm("");
+      say("");
       return answer;
     } catch (error) {
-      this.#alarm(error.message);
+      say(error.message);
       return null;
     }
   }
@@ -142,6 +151,7 @@ export class Desk {
     track.addEventListener("ended", () => this.#lostMicrophone());
     this.#meter.listen(stream);
     await this.#publisher.send(track);
+    if (this.#gone.signal.aborted) return;
     this.#showMute();
     await listMicrophones($("device-live"), track.getSettings().deviceId);
   }
@@ -154,8 +164,11 @@ export class Desk {
   }
 
   async #reopen(deviceId) {
+    if (this.#gone.signal.aborted) return;
     try {
       const stream = await openMicrophone(deviceId);
+      // Asking may take as long as a person thinks, and they may have left meanwhile.
+      if (this.#gone.signal.aborted) return stream.getTracks().forEach((track) => track.stop());
       this.#microphone.getTracks().forEach((track) => track.stop());
       await this.#use(stream);
       this.#alarm("");
@@ -170,13 +183,43 @@ export class Desk {
   async #toggleMute() {
     this.#setMuted(!this.#muted);
     this.#say(this.#muted ? "You are muted." : "Your microphone is on.");
-    const speaker = this.#seat.speaker;
-    await this.#command({ command: this.#muted ? "speaker.mute" : "speaker.unmute", speaker });
+    await this.#tellMute();
+  }
+
+  /** One command at a time, until the last wish was told. */
+  async #tellMute() {
+    if (this.#telling) return;
+    this.#telling = true;
+    let told;
+    let answer;
+    do {
+      told = this.#muted;
+      const command = told ? "speaker.mute" : "speaker.unmute";
+      answer = await this.#command({ command, speaker: this.#seat.speaker });
+    } while (answer && told !== this.#muted && !this.#gone.signal.aborted);
+    this.#telling = false;
+    this.#apartSinceMs = Infinity;
+    if (!answer && !this.#muted) this.#setMuted(true); // nobody would hear us
+  }
+
+  /** Muted is whom either side calls muted: no microphone opens without its person's press. */
+  #agree() {
+    const seat = this.#card?.speakers?.find(({ id }) => id === this.#seat.speaker);
+    const apart = seat && this.#streams && !this.#telling && Boolean(seat.muted) !== this.#muted;
+    if (!apart) this.#apartSinceMs = Infinity;
+    else if (this.#apartSinceMs === Infinity) this.#apartSinceMs = performance.now();
+    if (performance.now() - this.#apartSinceMs < APART_MS_MAX || !apart) return;
+    this.#apartSinceMs = Infinity;
+    if (this.#muted) this.#tellMute();
+    else {
+      this.#setMuted(true);
+      this.#say("You are muted.");
+    }
   }
 
   #setMuted(muted) {
     this.#muted = this.#publisher.muted = muted;
-    sessionStorage.setItem(`stentor.muted.${this.#space}`, muted ? "yes" : "no");
+    forTab.set(`stentor.muted.${this.#space}`, muted ? "yes" : "no");
     this.#showMute();
   }
 
@@ -213,10 +256,13 @@ export class Desk {
     $("mute-says").textContent = this.#muted ? "You are muted. Nobody hears you."
       : on ? (this.#card?.phase === "live" ? "Your microphone is on." : "The others on stage hear you.")
         : "Your voice is not getting through yet.";
+    const focused = document.activeElement;
     $("hear").hidden = !(on && $("others").paused);
+    if (focused === $("hear") && $("hear").hidden) $("mute").focus();
   }
 
   #tick() {
+    this.#agree();
     const db = this.#muted ? -100 : this.#meter.db;
     $("ring").style.setProperty("--level", barOf(db).toFixed(2));
     if (this.#muted || db > HEARD_DB) this.#quietSinceMs = performance.now();
@@ -240,6 +286,7 @@ export class Desk {
     if (document.visibilityState !== "visible" || !navigator.wakeLock) return;
     try {
       this.#wakeLock = await navigator.wakeLock.request("screen");
+      if (this.#gone.signal.aborted) await this.#wakeLock.release();
     } catch {
       this.#wakeLock = null; // a battery saver may say no; the sound goes on all the same
     }
@@ -248,7 +295,8 @@ export class Desk {
   // Presses ------------------------------------------------------------------------------------
 
   #wire() {
-    const on = (id, act) => $(id).addEventListener("click", act);
+    const { signal } = this.#gone;
+    const on = (id, act, type = "click") => $(id).addEventListener(type, act, { signal });
     on("mute", () => this.#toggleMute());
     on("hear", () => $("others").play().then(() => this.#showLine()));
     on("doors", () => this.#command({ command: "doors.open" }));
@@ -257,30 +305,31 @@ export class Desk {
     on("edit", () => this.#edit());
     on("leave", () => this.#leave());
     on("copy", () => this.#copy());
-    $("invite").addEventListener("submit", (press) => this.#invite(press));
-    $("loudness").addEventListener("input", () => ($("others").volume = Number($("loudness").value)));
-    $("processing").checked = localStorage.getItem(PROCESSING_KEY) !== "off";
-    $("processing").addEventListener("change", () => {
-      localStorage.setItem(PROCESSING_KEY, $("processing").checked ? "on" : "off");
+    on("edit-cancel", () => $("editing").close("no"));
+    on("invite", (press) => this.#invite(press), "submit");
+    on("loudness", () => ($("others").volume = Number($("loudness").value)), "input");
+    $("processing").checked = forBrowser.get(PROCESSING_KEY) !== "off";
+    on("processing", () => {
+      forBrowser.set(PROCESSING_KEY, $("processing").checked ? "on" : "off");
       this.#reopen($("device-live").value);
-    });
-    $("device-live").addEventListener("change", () => {
-      localStorage.setItem(DEVICE_KEY, $("device-live").value);
+    }, "change");
+    on("device-live", () => {
+      forBrowser.set(DEVICE_KEY, $("device-live").value);
       this.#reopen($("device-live").value);
-    });
+    }, "change");
     navigator.mediaDevices.addEventListener("devicechange", () => {
       if (this.#unplugged) this.#reopen("");
       else listMicrophones($("device-live"), $("device-live").value);
-    });
-    document.addEventListener("visibilitychange", () => this.#stayAwake());
+    }, { signal });
+    document.addEventListener("visibilitychange", () => this.#stayAwake(), { signal });
     document.addEventListener("keydown", (press) => {
-      const busy = press.target.closest?.("input, textarea, select, button, a, summary, dialog");
+      const busy = press.target.closest?.("input, textarea, select, button, a, summary, dialog, [tabindex]");
       const wanted = (press.key === " " && !busy) || (press.key.toLowerCase() === "m" &&
         !press.target.closest?.("input, textarea, select, dialog"));
       if (!wanted || press.repeat || press.ctrlKey || press.metaKey || press.altKey) return;
       press.preventDefault();
       this.#toggleMute();
-    });
+    }, { signal });
   }
 
   async #start() {
@@ -321,7 +370,7 @@ export class Desk {
   async #invite(press) {
     press.preventDefault();
     const answer = await this.#command({ command: "invite.create", name: $("guest").value.trim(),
-      role: $("guest-role").value });
+      role: $("guest-role").value }, (sentence) => ($("invite-error").textContent = sentence));
     if (!answer) return;
     $("link").value = `${location.origin}/studio/${this.#space}#invite=${answer.invite}`;
     $("invited").hidden = false;

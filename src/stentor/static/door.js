@@ -1,5 +1,6 @@
 /** The studio's door: name, microphone check, and consent to being recorded. */
 
+import { forBrowser } from "./kept.js";
 import { DEVICE_KEY, Meter, MicrophoneError, barOf, listMicrophones, openMicrophone, whyNotHere }
   from "./meter.js";
 
@@ -20,7 +21,7 @@ export function runDoor(card, claims, again, join) {
   let meter = null;
   let timer = 0;
   $("door-title").textContent = card.title;
-  $("name").value = claims.name || localStorage.getItem("stentor.name") || "";
+  $("name").value = claims.name || forBrowser.get("stentor.name");
   $("microphone-error").textContent = whyNotHere();
   $("check").disabled = $("join").disabled = Boolean(whyNotHere());
 
@@ -61,7 +62,7 @@ export function runDoor(card, claims, again, join) {
         if (!microphone && !(await use())) return $("microphone-error").scrollIntoView();
         const name = $("name").value.trim();
         const seat = await join(name);
-        localStorage.setItem("stentor.name", name);
+        forBrowser.set("stentor.name", name);
         clearInterval(timer);
         done({ ...seat, microphone, meter });
       } catch (error) {
@@ -72,7 +73,7 @@ export function runDoor(card, claims, again, join) {
     }
     $("check").addEventListener("click", () => use());
     $("device").addEventListener("change", () => {
-      localStorage.setItem(DEVICE_KEY, $("device").value);
+      forBrowser.set(DEVICE_KEY, $("device").value);
       use($("device").value);
     });
     $("door").addEventListener("submit", (press) => {

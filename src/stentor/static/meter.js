@@ -1,5 +1,7 @@
 /** The microphone: asking for it, saying what is wrong with it, and how loud it is. */
 
+import { forBrowser } from "./kept.js";
+
 export const PROCESSING_KEY = "stentor.processing";
 export const DEVICE_KEY = "stentor.microphone";
 const FLOOR_DB = -60;
@@ -29,10 +31,10 @@ const SENTENCES = {
 };
 
 /** @returns {Promise<MediaStream>} one voice, mono. @throws {MicrophoneError} */
-export async function openMicrophone(deviceId = localStorage.getItem(DEVICE_KEY) ?? "") {
+export async function openMicrophone(deviceId = forBrowser.get(DEVICE_KEY)) {
   const missing = whyNotHere();
   if (missing) throw new MicrophoneError(missing);
-  const on = localStorage.getItem(PROCESSING_KEY) !== "off";
+  const on = forBrowser.get(PROCESSING_KEY) !== "off";
   const audio = { echoCancellation: on, noiseSuppression: on, autoGainControl: on,
     channelCount: 1, ...(deviceId && { deviceId: { exact: deviceId } }) };
   try {

@@ -18,14 +18,32 @@ const mayRemove = (you, seat) => seat.role !== "host" &&
 export function drawPeople(list, speakers, speaking, you, direct) {
   const drawn = JSON.stringify(speakers);
   if (list.dataset.drawn !== drawn) {
-    const focused = document.activeElement?.getAttribute("data-key");
+    const focused = list.contains(document.activeElement) ? keyOf(document.activeElement) : null;
     list.dataset.drawn = drawn;
     list.replaceChildren(...speakers.map((seat) => drawPerson(seat, you, direct)));
-    if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) keepFocus(list, focused);
   }
   for (const item of list.children) {
     item.classList.toggle("speaking", speaking.includes(item.dataset.speaker));
   }
+}
+
+/** What had the focus: a button of a seat, or the seat itself. */
+function keyOf(/** @type {Element} */ element) {
+  const speaker = element.closest("li")?.dataset.speaker ?? "";
+  return { key: element.getAttribute("data-key") ?? "", speaker };
+}
+
+/**
+ * A focus that is lost would land where the space bar mutes: it goes to the same button, else
+ * to another of that seat, else to the seat, else to the list.
+ */
+function keepFocus(/** @type {HTMLElement} */ list, { key, speaker }) {
+  const item = list.querySelector(`[data-speaker="${CSS.escape(speaker)}"]`);
+  const next = item?.querySelector(`[data-key="${CSS.escape(key)}"]`) ?? item?.querySelector("button")
+    ?? item ?? list;
+  if (next === item || next === list) next.tabIndex = -1;
+  next.focus();
 }
 
 function drawPerson(seat, you, direct) {

@@ -3,6 +3,7 @@
 import { Refusal, ask } from "./backstage.js";
 import { runDoor } from "./door.js";
 import { Desk } from "./desk.js";
+import { forTab } from "./kept.js";
 
 const $ = (/** @type {string} */ id) => document.getElementById(id);
 const space = location.pathname.split("/")[2] ?? "";
@@ -19,11 +20,11 @@ function only(/** @type {string} */ screen) {
 function takeInvite() {
   const invite = new URLSearchParams(location.hash.slice(1)).get("invite");
   if (location.hash) history.replaceState(null, "", location.pathname);
-  if (invite && invite !== sessionStorage.getItem(inviteKey)) {
-    sessionStorage.setItem(inviteKey, invite);
-    sessionStorage.removeItem(seatKey);
+  if (invite && invite !== forTab.get(inviteKey)) {
+    forTab.set(inviteKey, invite);
+    forTab.remove(seatKey);
   }
-  return sessionStorage.getItem(inviteKey) ?? "";
+  return forTab.get(inviteKey);
 }
 
 /** What a token says in the open, such as the name on an invitation. */
@@ -51,14 +52,14 @@ const toPage = () => close("You are not on the stage any more.", "You can listen
 function refuse(/** @type {any} */ error) {
   const code = error.code ?? "";
   if (code === "space.ended") return over();
-  sessionStorage.removeItem(seatKey);
+  forTab.remove(seatKey);
   if (code === "login.required" || error.status === 401 && !takeInvite()) {
     return close("Who are you?", "Sign in to host this Space. Speakers come in by the link that " +
       "the host sends them.", `/login?next=/studio/${space}`, "Sign in");
   }
   if (code === "speaker.removed") return close("The host has removed you.", error.message, `/s/${space}`, "Listen");
   if (code.startsWith("token.")) {
-    sessionStorage.removeItem(inviteKey);
+    forTab.remove(inviteKey);
     return close("This link does not work any more.", `${error.message} Ask the host for a new one.`, `/s/${space}`,
       "Listen instead");
   }
@@ -80,7 +81,7 @@ async function over() {
     deleted: "The recording is deleted for good." };
   $("over-says").textContent = says[card.phase] ?? "";
   $("over-link").textContent = card.phase === "replay" ? "To the recording" : "To its page";
-  const token = sessionStorage.getItem(seatKey);
+  const token = forTab.get(seatKey);
   $("over-host").hidden = !token || claimsOf(token).role !== "host" || !["replay", "withdrawn"].includes(card.phase);
   $("withdraw").hidden = card.phase !== "replay";
   $("restore").hidden = card.phase !== "withdrawn";
@@ -101,7 +102,7 @@ export function confirmed(title, says, yes) {
 
 async function recording(command) {
   try {
-    await ask(`/stage/${space}/commands`, sessionStorage.getItem(seatKey) ?? "", { command });
+    await ask(`/stage/${space}/commands`, forTab.get(seatKey), { command });
     $("over-error").textContent = "";
   } catch (error) {
     $("over-error").textContent = error.message;
@@ -124,7 +125,7 @@ $("delete").addEventListener("click", async () => {
 
 /** The token to knock with: the seat's, the invitation's, or the one of the host who signed in. */
 async function findToken(invite) {
-  const seat = sessionStorage.getItem(seatKey);
+  const seat = forTab.get(seatKey);
   if (seat && claimsOf(seat).expires_at_s * 1000 > Date.now()) return { token: seat, again: true };
   if (invite) return { token: invite, again: false };
   const { token } = await ask(`/api/spaces/${space}/token`, "");
@@ -141,20 +142,20 @@ async function open() {
     document.title = `${card.title} - Studio`;
     const { token, again } = await findToken(invite);
     if (OVER.includes(card.phase)) {
-      sessionStorage.setItem(seatKey, token);
+      forTab.set(seatKey, token);
       return over();
     }
     const claims = claimsOf(token);
     only("door");
     const entered = await runDoor(card, claims, again, (name) =>
       ask(`/stage/${space}/join`, token, { name, consent: true }));
-    sessionStorage.setItem(seatKey, entered.token);
+    forTab.set(seatKey, entered.token);
     only("stage");
     const desk = new Desk(space, entered, confirmed);
     const why = await desk.ended;
     if (why instanceof Refusal) return refuse(why);
     if (why === "over") return over();
-    sessionStorage.removeItem(seatKey);
+    forTab.remove(seatKey);
     toPage();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -162,4 +163,6 @@ async function open() {
   }
 }
 
+// A page out of the browser's back-and-forward cache has left its seat: it takes it again.
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 open();

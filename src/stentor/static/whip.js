@@ -1,10 +1,14 @@
 /** Sends one voice to the stage and hears the others (WHIP, RFC 9725); comes back by itself. */
 
+import { forTab } from "./kept.js";
+
 const CONNECT_MS_MAX = 8_000;
 /** The stage sends 50 packets a second, always; so long without any means it is gone. */
 const SILENT_MS_MAX = 1_000;
 const WATCH_MS = 250;
 const RETRY_MS_MAX = 3_000;
+/** A session that was lost sooner counts as a failure, so that the next tries are further apart. */
+const STEADY_MS = 10_000;
 /** Refusals that no further try can change. */
 const FINAL = new Set(["token.missing", "token.invalid", "token.expired", "token.wrong_role",
   "token.wrong_space", "speaker.removed", "speaker.unknown", "space.ended", "space.unknown"]);
@@ -21,6 +25,8 @@ export class Publisher extends EventTarget {
   publishes = 0;
   #space; #token; #audio; #track; #peer; #session; #sender;
   #muted = false;
+  #left = false;
+  #watching;
   #run = 0;
   #lost = () => {};
   #wake = () => {};
@@ -31,10 +37,10 @@ export class Publisher extends EventTarget {
     this.#space = space;
     this.#token = token;
     this.#audio = audio;
-    this.#session = sessionStorage.getItem(`stentor.session.${space}`) ?? "";
+    this.#session = forTab.get(`stentor.session.${space}`);
     addEventListener("online", () => this.#wake());
     addEventListener("pagehide", () => this.leave());
-    setInterval(() => this.#watch(), WATCH_MS);
+    this.#watching = setInterval(() => this.#watch(), WATCH_MS);
   }
 
   get muted() { return this.#muted; }
@@ -45,39 +51,48 @@ export class Publisher extends EventTarget {
 
   /** Sends this track from now on, the first time by connecting. */
   async send(/** @type {MediaStreamTrack} */ track) {
+    if (this.#left) return;
     this.#track = track;
     track.enabled = !this.#muted;
     if (this.#run) await this.#sender?.replaceTrack(track);
     else this.#keepPublishing(++this.#run);
   }
 
-  /** Ends the session. `tell`: the seat is free again; else the stage knows already. */
+  /** Ends it for good. `tell`: the seat is free again; else the stage knows already. */
   leave(tell = true) {
-    if (!this.#run) return;
+    if (this.#left) return;
+    this.#left = true;
     this.#run = 0;
+    clearInterval(this.#watching);
     this.#lost();
     this.#wake();
     this.#drop();
     this.#set("idle");
-    if (this.#session && tell) {
-      fetch(`/stage/${this.#space}/whip/${this.#session}`, { method: "DELETE", keepalive: true,
-        headers: { Authorization: `Bearer ${this.#token}` } }).catch(() => {});
-    }
+    if (this.#session && tell) this.#free(this.#session);
     this.#remember("");
+  }
+
+  #free(session) {
+    fetch(`/stage/${this.#space}/whip/${session}`, { method: "DELETE", keepalive: true,
+      headers: { Authorization: `Bearer ${this.#token}` } }).catch(() => {});
   }
 
   async #keepPublishing(run) {
     let failures = 0;
+    let short = 0;
     while (run === this.#run) {
       this.#set(this.publishes ? "reconnecting" : "connecting");
       try {
-        await this.#publish();
+        await this.#publish(run);
         failures = 0;
         this.publishes++;
         this.blocked = false;
         this.#set("connected");
+        const sinceMs = performance.now();
         await new Promise((lost) => (this.#lost = lost));
+        short = performance.now() - sinceMs < STEADY_MS ? short + 1 : 0;
       } catch (error) {
+        if (run !== this.#run) return;
         failures++;
         this.problem = error.problem ?? null;
         if (FINAL.has(this.problem?.code)) {
@@ -87,7 +102,9 @@ export class Publisher extends EventTarget {
         }
       }
       this.#drop();
-      const waitMs = failures ? Math.min(RETRY_MS_MAX, 200 * 2 ** failures) : 0;
+      if (run !== this.#run) return;
+      const tries = Math.max(failures, short);
+      const waitMs = tries ? Math.min(RETRY_MS_MAX, 200 * 2 ** tries) : 0;
       if (waitMs) this.#tell();
       await new Promise((done) => {
         this.#wake = done;
@@ -96,7 +113,7 @@ export class Publisher extends EventTarget {
     }
   }
 
-  async #publish() {
+  async #publish(run) {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.#peer = peer;
     const streams = [new MediaStream([this.#track])];
@@ -114,8 +131,13 @@ export class Publisher extends EventTarget {
     const answer = await fetch(`/stage/${this.#space}/whip`, { method: "POST", headers,
       body: peer.localDescription.sdp, signal: AbortSignal.timeout(CONNECT_MS_MAX) });
     if (answer.status !== 201) throw Object.assign(new Error("refused"), await problemOf(answer));
+    const session = answer.headers.get("Location").split("/").pop();
+    if (run !== this.#run) {
+      this.#free(session);
+      throw new Error("left meanwhile");
+    }
     this.problem = null;
-    this.#remember(answer.headers.get("Location").split("/").pop());
+    this.#remember(session);
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
     try {
       await connected;
@@ -130,7 +152,9 @@ export class Publisher extends EventTarget {
   async #watch() {
     const peer = this.#peer;
     if (this.state !== "connected" || !peer) return;
-    for (const report of (await peer.getStats()).values()) {
+    const reports = await peer.getStats();
+    if (peer !== this.#peer || this.state !== "connected") return;
+    for (const report of reports.values()) {
       if (report.type !== "inbound-rtp" || report.packetsReceived === this.packets) continue;
       this.packets = report.packetsReceived;
       this.packetsAtMs = performance.now();
@@ -146,7 +170,7 @@ export class Publisher extends EventTarget {
 
   #remember(session) {
     this.#session = session;
-    sessionStorage.setItem(`stentor.session.${this.#space}`, session);
+    forTab.set(`stentor.session.${this.#space}`, session);
   }
 
   #set(state) {
