@@ -1,5 +1,6 @@
 /** The controls of a recording on the Space page: seek, speed, download, who was speaking. */
 
+import { forBrowser } from "./kept.js";
 import { ReplayPlayer } from "./replay.js";
 import { clockTime } from "./time.js";
 
@@ -37,7 +38,7 @@ export function openRecording(audio, card, tell) {
     $("seek").setAttribute("aria-valuetext", `${spokenTime(atS)} of ${spokenTime(durationS)}`);
     $("at").textContent = clockTime(atS);
     $("length").textContent = clockTime(durationS);
-    if (atS > 5) localStorage.setItem(key, atS > durationS - 10 ? "0" : atS.toFixed(1));
+    if (atS > 5) forBrowser.set(key, atS > durationS - 10 ? "0" : atS.toFixed(1));
     const nowS = Math.min(atS, durationS);
     if (durationS) session?.setPositionState({ duration: durationS, position: nowS,
       playbackRate: player.rate });
@@ -74,7 +75,7 @@ export function openRecording(audio, card, tell) {
   session?.setActionHandler("seekforward", ({ seekOffset }) => nudge(seekOffset ?? 30));
   session?.setActionHandler("seekto", ({ seekTime }) => player.seek(seekTime ?? 0));
 
-  const remembered = Number(localStorage.getItem(key)) || 0;
+  const remembered = Number(forBrowser.get(key)) || 0;
   if (remembered && remembered < player.durationS) player.seek(remembered);
   position();
   return player;

@@ -14,6 +14,8 @@ export class ReplayPlayer extends EventTarget {
   rendition = plays(OPUS) ? "opus" : "aac";
   #audio; #address; #source; #buffer;
   #runs = [];
+  /** Runs that were appended and not removed since: what is still missing there is a hole. */
+  #appended = new Set();
   #fetching = null;
   #wantedS = 0;
   #rate = 1;
@@ -31,7 +33,7 @@ export class ReplayPlayer extends EventTarget {
     audio.addEventListener("pause", tell("paused"));
     audio.addEventListener("waiting", () => this.state === "playing" && this.#set("stalled"));
     audio.addEventListener("ended", tell("ended"));
-    for (const name of ["timeupdate", "seeking"]) {
+    for (const name of ["timeupdate", "seeking", "waiting"]) {
       audio.addEventListener(name, () => {
         if (!this.#placed) return;
         if (this.#buffer) this.#fill();
@@ -58,6 +60,7 @@ export class ReplayPlayer extends EventTarget {
 
   seek(/** @type {number} */ seconds) {
     this.#wantedS = Math.min(this.durationS, Math.max(0, seconds));
+    this.#appended.delete(this.#runs[this.#runAt(this.#wantedS)]); // the browser may have dropped it
     if (this.#placed) this.#audio.currentTime = this.#wantedS;
     if (this.state === "ended") this.#set("paused");
     this.dispatchEvent(new Event("time"));
@@ -134,11 +137,33 @@ export class ReplayPlayer extends EventTarget {
     return false;
   }
 
+  #runAt(seconds) {
+    return this.#runs.findIndex(({ fromS, durationS }) => seconds < fromS + durationS);
+  }
+
+  /** Where the sound goes on after a hole that the recording itself has, or -1. */
+  #afterHole(nowS) {
+    const here = this.#runAt(nowS + 0.05);
+    const run = this.#runs[here];
+    if (!this.#appended.has(run) || this.#holds(nowS)) return -1;
+    const { buffered } = this.#audio;
+    const endS = run.fromS + run.durationS;
+    for (let k = 0; k < buffered.length; k++) {
+      if (buffered.start(k) > nowS && buffered.start(k) < endS) return buffered.start(k);
+    }
+    return this.#runs[here + 1]?.fromS ?? -1;
+  }
+
   /** One step: forget what is far behind, or fetch the next run that is missing ahead. */
   #fill() {
     const buffer = this.#buffer;
     const nowS = this.#audio.currentTime;
     if (!this.#placed || buffer.updating || this.#source.readyState === "closed") return;
+    const onS = this.#afterHole(nowS);
+    if (onS > nowS) {
+      this.#audio.currentTime = onS; // which asks again
+      return;
+    }
     if (this.#fetching) {
       const { fromS, durationS } = this.#fetching.run;
       if (nowS >= fromS - AHEAD_S && nowS < fromS + durationS) return;
@@ -146,10 +171,11 @@ export class ReplayPlayer extends EventTarget {
     }
     const { buffered } = this.#audio;
     if (buffered.length && buffered.start(0) < nowS - BEHIND_S - 20) {
+      for (const run of this.#appended) if (run.fromS < nowS - BEHIND_S) this.#appended.delete(run);
       return buffer.remove(0, nowS - BEHIND_S);
     }
-    const run = this.#runs.find(({ fromS, durationS }) =>
-      fromS + durationS > nowS + 0.05 && !this.#holds(Math.max(fromS, nowS)));
+    const run = this.#runs.find((each) => each.fromS + each.durationS > nowS + 0.05
+      && !this.#appended.has(each) && !this.#holds(Math.max(each.fromS, nowS)));
     if (!run) {
       if (this.#source.readyState === "open") this.#source.endOfStream();
     } else if (run.fromS < nowS + AHEAD_S) this.#fetch(run);
@@ -163,10 +189,13 @@ export class ReplayPlayer extends EventTarget {
       if (this.#fetching !== fetching) return;
       this.#fetching = null;
       this.#buffer.appendBuffer(bytes);
+      this.#appended.add(run);
     } catch (error) {
       if (this.#fetching === fetching) this.#fetching = null;
-      if (error.name === "QuotaExceededError") this.#buffer.remove(0, this.#audio.currentTime - 5);
-      else if (error.name !== "AbortError") throw error;
+      if (error.name === "QuotaExceededError") {
+        this.#appended.clear();
+        this.#buffer.remove(0, this.#audio.currentTime - 5);
+      } else if (error.name !== "AbortError") throw error;
     }
   }
 
