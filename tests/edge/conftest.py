@@ -40,6 +40,7 @@ class Running:
         self.guests.append(listener)
         heard = await listener.begin(f"/s/{SPACE}/live/{rendition}{query}")
         assert heard.status == 200, heard
+        assert heard.headers["connection"] == "close", "nothing follows a live response"
         return listener
 
     def seat(self, expires_in_s: float = 60.0) -> str:

@@ -207,3 +207,16 @@ async def test_what_is_under_way_may_finish_when_the_edge_stops(
     size = int(head.headers["content-length"])
     assert len(await busy.reader.readexactly(size)) == size
     await running.task
+
+
+async def test_what_cannot_be_read_is_said(running: Running, programme: Programme) -> None:
+    programme.begin()
+    programme.play(20)
+    programme.end()
+    for segment in programme.folder.glob("*.seg"):
+        segment.rename(segment.with_suffix(".away"))
+        segment.symlink_to(segment.name)  # opening it is an error of the system's: ELOOP
+    visitor = await running.visit()
+    heard = await visitor.get(f"/s/{SPACE}/replay/aac.mp4")
+    assert (heard.status, heard.json()["code"]) == (503, "edge.unreadable")
+    assert (await visitor.get("/healthz")).status == 200

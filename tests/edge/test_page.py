@@ -225,3 +225,9 @@ async def test_static_files(running: Running) -> None:
     assert (await visitor.get("/static/icon.svg", f'If-None-Match: W/"{tag}"')).status == 304
     for target in ("/static/../edge/page.py", "/static/%2e%2e/page.py", "/static/", "/static/no"):
         assert (await visitor.get(target)).status == 404
+
+
+async def test_documents_are_no_static_files(running: Running) -> None:
+    visitor = await running.visit()
+    for name in ("space.html", "studio.html", "404.html"):
+        assert (await visitor.get(f"/static/{name}")).status == 404

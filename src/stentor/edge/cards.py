@@ -1,5 +1,8 @@
 """The cards an edge knows: read from disk when they change, kept in a bounded memory."""
 
+import asyncio
+import heapq
+import itertools
 import os
 import zlib
 from collections import OrderedDict
@@ -11,7 +14,7 @@ import msgspec
 from stentor.clock import Clock
 from stentor.errors import Refused
 from stentor.ids import SpaceId, is_space_id
-from stentor.limits import CARD_BYTES_MAX, CARDS_KEPT, LIVE_LISTED_MAX
+from stentor.limits import CARD_BYTES_MAX, CARDS_KEPT, LIVE_LISTED_MAX, SPACES_KEPT_MAX
 from stentor.paths import Paths
 from stentor.space.card import Card, decode
 
@@ -65,6 +68,7 @@ class Cards:
         self._known: OrderedDict[SpaceId, tuple[Path, KnownCard]] = OrderedDict()
         self._live: list[Card] = []
         self._listed_at = -LIST_AGE_S
+        self._looking = False
 
     def find(self, text: str) -> KnownCard:
         """The card of the Space with this identifier.
@@ -86,27 +90,38 @@ class Cards:
             self._known.popitem(last=False)
         return known
 
-    def live(self) -> list[Card]:
+    async def live(self) -> list[Card]:
         """Spaces that are live or whose doors are open, newest first; a few seconds old."""
-        now = self._clock.now()
-        if now - self._listed_at >= LIST_AGE_S:
-            self._listed_at = now
-            self._live = self._look()
+        if not self._looking and self._clock.now() - self._listed_at >= LIST_AGE_S:
+            self._looking = True
+            try:
+                self._live = await asyncio.to_thread(live_cards, self._paths)
+            finally:
+                self._looking = False
+                self._listed_at = self._clock.now()
         return self._live
 
-    def _look(self) -> list[Card]:
-        found = []
-        try:
-            with os.scandir(self._paths.spaces) as entries:
-                names = [entry.name for entry in entries if is_space_id(entry.name)]
-        except FileNotFoundError:
-            return []
-        for name in names:
-            try:
-                card = self.find(name).card
-            except Refused:
-                continue
-            if card.phase in {"live", "doors"}:
-                found.append(card)
-        found.sort(key=lambda card: (card.phase == "live", card.started_at_ms), reverse=True)
-        return found[:LIVE_LISTED_MAX]
+
+def live_cards(paths: Paths) -> list[Card]:
+    """The cards of Spaces that are live or whose doors are open, among those changed last."""
+    changed = []
+    try:
+        with os.scandir(paths.spaces) as entries:
+            for entry in itertools.islice(entries, SPACES_KEPT_MAX):
+                if is_space_id(entry.name):
+                    path = paths.card(entry.name)
+                    changed.append((_changed_at(path), path))
+    except FileNotFoundError:
+        return []
+    newest = heapq.nlargest(CARDS_KEPT, changed)
+    cards = [known.card for _, path in newest if (known := read_card(path, None))]
+    found = [card for card in cards if card.phase in {"live", "doors"}]
+    found.sort(key=lambda card: (card.phase == "live", card.started_at_ms), reverse=True)
+    return found[:LIVE_LISTED_MAX]
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -206,6 +206,14 @@ class Door:
             if not isinstance(error, Refused):
                 _telemetry.warning("%s: %s", error.code, error.sentence)
             return of_error(error)
+        except OSError as error:
+            _telemetry.warning("%s cannot be answered: %s", request.path, error)
+            sentence = "What was asked for cannot be read just now; try again in a second."
+            return of_error(Unavailable("edge.unreadable", sentence))
+        except Exception:
+            _telemetry.exception("a request could not be answered by a fault of ours")
+            sentence = "The door has a fault; it was written down."
+            return of_error(StentorError("edge.fault", sentence))
 
     async def _next_request(self, wire: Wire, data: bytearray, due: float | None) -> Request | None:
         """The next request's head; None when there is none.

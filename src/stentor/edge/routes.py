@@ -130,7 +130,7 @@ class Routes:
             cursor=cursor,
             chunked=request.version == 1,
             # A live response has no successor on its connection.
-            head=self.head(begins, request.version, keep=request.version == 1),
+            head=self.head(begins, request.version, keep=False),
             ended=lambda: self._whole(ended(), request.version),
             failed=lambda: self._whole(_not_followed(), request.version),
         )
@@ -169,8 +169,8 @@ class Routes:
 
     def _static(self, request: Request, name: str) -> Answer:
         file = self.files.get(name)
-        # Templates are not documents.
-        if file is None or name == "space.html":
+        # Documents have addresses of their own, with their policies.
+        if file is None or name.endswith(".html"):
             raise Refused("page.unknown", "There is no such file.")
         return answer(request, file)
 
@@ -189,7 +189,7 @@ class Routes:
         except Unavailable as unavailable:
             if request.method not in _READS or not _likes_pages(request):
                 raise
-            content = page.home_without_web(self.cards.live())
+            content = page.home_without_web(await self.cards.live())
             headers = problem.headers_of(unavailable)
             kept = [(name, headers[name]) for name in ("Cache-Control", "Retry-After")]
             return _document(problem.status_of(unavailable), content, kept)

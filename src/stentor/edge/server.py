@@ -70,7 +70,7 @@ async def serve(
     """
     tls = tls_context(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    live = [SpaceId(card.space) for card in Cards(paths, clock).live()]
+    live = [SpaceId(card.space) for card in await Cards(paths, clock).live()]
     fanout = Fanout(paths, clock, first=live, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
     routes = _routes(settings, paths, clock, fanout, index)
     public = Door(
