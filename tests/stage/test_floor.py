@@ -2,22 +2,25 @@
 
 import asyncio
 import errno
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from stentor import tokens
-from stentor.errors import Refused
+from stentor.errors import Refused, Unavailable
 from stentor.limits import SPEAKER_LOST_S
 from stentor.record import Flag, Kind, Rendition
 from stentor.space.commands import (
     CreateInvite,
+    DeleteRecording,
     EndSpace,
     LeaveStage,
     MuteSpeaker,
     RemoveSpeaker,
     StartSpace,
     UpdateSpace,
+    WithdrawRecording,
 )
 from tests.fakes.failing_disk import FailingDisk
 from tests.fakes.floor_desk import HOST, SPACE, FloorDesk
@@ -95,6 +98,66 @@ async def test_who_stays_away_has_left_and_may_come_back(tmp_path: Path) -> None
         assert left == [{"type": "speaker.left", "speaker": HOST, "reason": "lost"}]
         assert desk.join()["role"] == "host"
         assert [seat.speaker for seat in desk.floor.state.present] == [HOST]
+
+
+async def test_who_only_listens_is_not_lost_at_the_first_blink(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join(BOB, "speaker", "Bob")
+        for _ in range(2):
+            lines = desk.floor.follow(desk.claims(BOB, "speaker", "Bob"))
+            await anext(lines)
+            desk.beat(2 * SPEAKER_LOST_S)
+            assert isinstance(lines, AsyncGenerator)
+            await lines.aclose()
+            desk.beat(SPEAKER_LOST_S - 1)
+            assert [seat.speaker for seat in desk.floor.state.present] == [BOB]
+        desk.beat(2.0)
+        (left,) = await desk.events("speaker.left")
+        assert left["reason"] == "lost"
+
+
+async def test_nobody_fills_the_log_by_publishing(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        codes = []
+        for _ in range(50):
+            with pytest.raises(Refused) as refused:
+                await desk.floor.publish(desk.claims(), "v=0", "")
+            codes.append(refused.value.code)
+        assert set(codes[:20]) == {"sdp.unusable"}
+        assert codes[-1] == "request.too_many"
+
+
+async def test_what_comes_while_the_log_is_sealed_is_not_lost_without_a_word(
+    tmp_path: Path,
+) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        desk.command(StartSpace())
+        desk.beat(0.5)
+        desk.command(EndSpace())
+        codes = set()
+        async with asyncio.timeout(10):
+            while not desk.over.is_set():
+                desk.clock.jump(1.0)
+                for command in (WithdrawRecording(), DeleteRecording(), UpdateSpace(title="B")):
+                    with pytest.raises(Refused) as refused:
+                        desk.command(command)
+                    codes.add(refused.value.code)
+                await asyncio.sleep(0)
+        assert codes == {"space.not_ended", "space.ended"}
+        assert (await desk.card())["phase"] == "replay"
+
+
+async def test_a_command_during_a_stop_is_not_answered_as_if_it_were_done(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path) as desk:
+        desk.join()
+        await desk.floor.suspend()
+        before = desk.floor.state
+        with pytest.raises(Unavailable) as refused:
+            desk.command(StartSpace())
+        assert refused.value.code == "log.closed"
+        assert desk.floor.state == before
 
 
 async def test_who_is_muted_is_not_speaking(tmp_path: Path) -> None:

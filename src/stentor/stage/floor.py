@@ -304,13 +304,16 @@ class Floor:
             heard_at = self.sessions.heard_at(seat.speaker)
             microphone = self.programme.microphones.get(seat.speaker)
             voice = self._voices.get(seat.speaker)
+            follows = self.stream.is_followed_by(seat.speaker)
+            if follows and seat.away_since is None:  # who only listens is away once that ends
+                self._away_since[seat.speaker] = now
             signs = Signs(
                 media_time=self.programme.media_time,
                 publishes=microphone is not None,
                 quiet_s=None if heard_at is None else now - heard_at,
                 away_s=now - self._away_since.get(seat.speaker, now),
                 delay_samples=_delay_samples(voice),
-                follows=self.stream.is_followed_by(seat.speaker),
+                follows=follows,
             )
             self.record(*changes(seat, signs))
 

@@ -58,10 +58,6 @@ class LogWriter(Protocol):
         """Append the seal and sync."""
         ...
 
-    def erase(self) -> object:
-        """Overwrite all sound."""
-        ...
-
     def recover(self) -> object:
         """Go on after a failure; nothing when there was none."""
         ...
@@ -126,7 +122,7 @@ class Recorder:
         return len(self._waiting)
 
     def event(self, event: Event, media_time: int) -> None:
-        """Hand an event over."""
+        """Hand an event over; raises `Unavailable` (`log.closed`) once closing, as all these do."""
         payload = events.encode(event)
         self._hand(_Entry(Kind.EVENT, payload, Rendition.NONE, Flag.NONE, media_time, 0))
 
@@ -152,10 +148,6 @@ class Recorder:
         """Write the seal behind all that was handed over; raises as `settle` does."""
         await self._order(lambda writer: writer.seal(duration_samples))
 
-    async def erase(self) -> None:
-        """Overwrite all sound, behind all that was handed over; raises as `settle` does."""
-        await self._order(lambda writer: writer.erase())
-
     async def close(self) -> None:
         """Write what is waiting if the disk lets us, sync, and let go of the log."""
         with self._changed:
@@ -174,6 +166,8 @@ class Recorder:
 
     def _hand(self, entry: _Entry) -> None:
         with self._changed:
+            if self._closing:  # nobody is told "done" of what will not be written
+                raise _closed()
             if entry.kind is Kind.PART:
                 self._parts_waiting += 1
                 if self._parts_waiting > RECORDER_PARTS_MAX:
