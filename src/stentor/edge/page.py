@@ -22,9 +22,10 @@ _EXECUTED = re.compile(r"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL | re.IG
 _IMPORT = re.compile(r"^import\b[^;]*;[ \t]*\n?", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"^export[ \t]*\{[^}]*\};?[ \t]*\n?", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
-# What only readers of the source need: comments that begin a line, indentation, empty lines. No
-# template string of the listener's modules spans lines.
+# What only readers of the source need: comments that begin or end a line, types, indentation,
+# empty lines. No template string of the listener's modules spans lines.
 _COMMENT = re.compile(r"^[ \t]*(?:/\*.*?\*/|//[^\n]*)[ \t]*$\n?", re.MULTILINE | re.DOTALL)
+_REMARK = re.compile(r"""/\*\* @type [^*]*\*/ ?|(?<=[;,{]) // [^\n"'`]*$""", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t\n]+", re.MULTILINE)
 SUMMARY_CHARS_MAX = 200
 """Previews of links show no more of a description."""
@@ -113,7 +114,7 @@ def inline(text: str, files: Mapping[str, StaticFile]) -> str:
             raise Unavailable("static.invalid", f"static/{match[1]} would end its own element.")
         if match[1].endswith(".js"):
             content = _EXPORT.sub("", _EXPORT_LIST.sub("", _IMPORT.sub("", content)))
-        return _INDENT.sub("", _COMMENT.sub("", content)).strip()
+        return _INDENT.sub("", _REMARK.sub("", _COMMENT.sub("", content))).strip()
 
     return _INLINE.sub(content_of, text)
 

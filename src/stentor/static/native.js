@@ -1,5 +1,7 @@
 /** Hears a live Space where there is no Media Source: the browser's own HLS player. */
 
+const LAST_WORDS_MS_MAX = 10_000;
+
 /** The same face as `LivePlayer`; events of the Space come from the card that the page reads. */
 export class NativePlayer extends EventTarget {
   state = "idle";
@@ -10,22 +12,26 @@ export class NativePlayer extends EventTarget {
   rendition = "aac";
   #audio; #address; #again;
   #failures = 0;
+  #over = false;
+  #retired = false;
 
   /** @param {HTMLAudioElement} audio @param {string} space */
   constructor(audio, space) {
     super();
     this.#audio = audio;
     this.#address = `/s/${space}/hls/aac.m3u8`;
-    audio.addEventListener("playing", () => {
+    const on = (type, act) => audio.addEventListener(type, () => this.#retired || act());
+    on("playing", () => {
       this.#failures = 0;
       this.parts++;
       this.#set("playing");
     });
-    audio.addEventListener("waiting", () => this.state === "playing" && this.#set("stalled"));
+    on("waiting", () => this.state === "playing" && this.#set("stalled"));
     // A player that fails pauses as well; that is not a person's wish.
-    audio.addEventListener("pause", () => !audio.error && !audio.ended && this.#heard && this.pause());
-    audio.addEventListener("error", () => this.#retry());
-    audio.addEventListener("ended", () => this.#retry());
+    on("pause", () => !audio.error && !audio.ended && this.#heard && this.pause());
+    on("error", () => this.#retry());
+    // A playlist ends when the Space does; asked again it would be played from its beginning.
+    on("ended", () => this.retire());
   }
 
   get #heard() { return this.state === "playing" || this.state === "stalled"; }
@@ -36,7 +42,7 @@ export class NativePlayer extends EventTarget {
   }
 
   start() {
-    if (this.#audio.src && this.state === "playing") return;
+    if (this.#retired || (this.#audio.src && this.state === "playing")) return;
     this.#set("connecting");
     this.#audio.src = this.#address;
     this.#audio.play().catch(() => {});
@@ -51,14 +57,30 @@ export class NativePlayer extends EventTarget {
 
   choose() {}
 
+  /** The card says that the Space is over: what is in hand is still heard. */
+  over() {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#heard) setTimeout(() => this.retire(), LAST_WORDS_MS_MAX);
+    else this.retire();
+  }
+
+  /** Lets go of the <audio>: the recording will want it. */
   retire() {
-    this.pause();
+    if (this.#retired) return;
+    this.#over = this.#retired = true;
+    clearTimeout(this.#again);
+    this.#audio.pause();
+    this.#audio.removeAttribute("src");
+    this.#audio.load();
     this.#set("ended");
+    this.dispatchEvent(new Event("ended"));
   }
 
   /** There is no playlist before the start, nor when the edge was away for a moment. */
   #retry() {
     if (["idle", "paused", "ended"].includes(this.state)) return;
+    if (this.#over) return this.retire();
     this.#set(this.parts ? "reconnecting" : "waiting");
     const waitMs = Math.min(5_000, 500 * 2 ** this.#failures++) * (0.5 + Math.random());
     clearTimeout(this.#again);

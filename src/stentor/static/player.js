@@ -12,6 +12,8 @@ const SILENT_WAITING_MS = 12_000;
 /** After so long away the place in the log is given up and the player goes to live. */
 const RESUME_MAX_MS = 60_000;
 const QUEUE_MAX = 700;
+/** An edge that goes breaks all its listeners at once: they come back spread over so long. */
+const SPREAD_MS = 500;
 export const OPUS = 'audio/mp4; codecs="opus"';
 export const AAC = 'audio/mp4; codecs="mp4a.40.2"';
 
@@ -57,6 +59,7 @@ export class LivePlayer extends EventTarget {
   #stalledAtMs = 0;
   #wantedS = -1;
   #run = 0;
+  #choosing = false;
   #wake = () => {};
 
   /** @param {HTMLAudioElement} audio @param {string} space @param {string} rendition */
@@ -115,6 +118,7 @@ export class LivePlayer extends EventTarget {
   choose(/** @type {string} */ rendition) {
     if (rendition === this.#rendition || this.#rendition === "aac") return;
     this.#rendition = rendition;
+    this.#choosing = true;
     this.#fetching?.abort();
   }
 
@@ -168,12 +172,20 @@ export class LivePlayer extends EventTarget {
       if (run !== this.#run || this.#over) return;
       if (this.parts > parts || !lostAtMs) lostAtMs = performance.now();
       this.#set("reconnecting");
-      const waitMs = failures ? Math.min(5_000, 125 * 2 ** failures) * (0.5 + Math.random()) : 0;
+      const waitMs = failures ? Math.min(5_000, 125 * 2 ** failures) * (0.5 + Math.random())
+        : this.#choosing ? 0 : this.#spareMs * Math.random();
+      this.#choosing = false;
       await new Promise((done) => {
         this.#wake = done;
         setTimeout(done, waitMs);
       });
     }
+  }
+
+  /** The spread, or less while there is sound in hand that it would use up. */
+  get #spareMs() {
+    const leftMs = this.bufferedS * 1_000;
+    return leftMs > 20 ? Math.min(SPREAD_MS, Math.max(50, leftMs - 200)) : SPREAD_MS;
   }
 
   async #connect(run) {

@@ -14,7 +14,19 @@ let troubleAtMs = 0;
 const saves = Boolean(navigator.connection?.saveData);
 const live = Source && (plays(OPUS) || plays(AAC))
   ? new LivePlayer(audio, card.space, saves ? "opus-low" : "opus")
-  : new (await import("/static/native.js")).NativePlayer(audio, card.space);
+  : new (await bring("/static/native.js")).NativePlayer(audio, card.space);
+/** A module that is needed now; patient with an edge that is away for a moment. */
+async function bring(path) {
+  for (let tries = 0; ; tries++) {
+    try {
+      // Browsers remember what could not be had: the next try needs an address of its own.
+      return await import(tries ? `${path}?${tries}` : path);
+    } catch {
+      await new Promise((done) => setTimeout(done, 1_000 + Math.random() * 3_000));
+    }
+  }
+}
+
 const ahead = () => card.phase === "scheduled" || card.phase === "doors";
 const inside = () => live.state !== "idle" && live.state !== "paused" && live.state !== "failed"
   && live.state !== "ended";
@@ -113,6 +125,7 @@ function tick() {
 function take(next) {
   card = next;
   if (card.phase !== "live") speaking = [];
+  if (!ahead() && card.phase !== "live") live.over?.();
   show();
 }
 
@@ -155,10 +168,12 @@ live.addEventListener("stall", () => {
 // The recording --------------------------------------------------------------------------------
 
 async function openReplay() {
-  if (opening || inside()) return;
+  if (opening || recording || inside()) return;
   opening = true;
   live.retire();
-  const { openRecording } = await import("/static/recording.js");
+  const { openRecording } = await bring("/static/recording.js");
+  opening = false;
+  if (card.phase !== "replay") return;
   recording = openRecording(audio, card, (change) => {
     if (change.speaking) speaking = change.speaking;
     if (change.phase) {
@@ -184,15 +199,9 @@ function toggle(on) {
   show();
 }
 
-/** Lock screens and headset buttons (Media Session). */
-function describe() {
+async function describe() {
   const session = navigator.mediaSession;
-  if (!session) return;
-  session.metadata = new MediaMetadata({ title: card.title, artist: card.host_name, album: "Stentor",
-    artwork: [{ src: "/static/icon.svg", sizes: "any", type: "image/svg+xml" }] });
-  session.setActionHandler("play", () => toggle(true));
-  session.setActionHandler("pause", () => toggle(false));
-  session.setActionHandler("stop", () => toggle(false));
+  if (session) (await bring("/static/lockscreen.js")).describe(session, card, toggle);
 }
 
 $("listen").addEventListener("click", () => toggle());
@@ -214,7 +223,7 @@ $("share").addEventListener("click", async () => {
 });
 
 $("remind").addEventListener("click", async () => {
-  const { calendarFile } = await import("/static/calendar.js");
+  const { calendarFile } = await bring("/static/calendar.js");
   const file = document.createElement("a");
   file.href = calendarFile(card, location.origin + location.pathname);
   file.download = `${card.title}.ics`;
