@@ -121,7 +121,7 @@ def _of_seats(stage: Stage) -> list[HTTPRouteHandler]:
     async def command(request: _Asked, space: str) -> Response[bytes]:
         who = stage.claims(_token(request), space, _SEAT)
         asked = commands.decode(await _body(request, _JSON, COMMAND_BYTES_MAX))
-        if isinstance(asked, _RECORDING) and stage.is_over(space):
+        if isinstance(asked, _RECORDING) and await stage.is_over(space):
             return _json(await stage.archive.command(who, asked))
         return _json((await stage.find(space)).command(who, asked))
 

@@ -26,10 +26,11 @@ TICK_S = 0.25
 """How often deadlines are looked at."""
 
 _certificates: dict[str, Certificate] = {}
-"""The certificate of this process, once the first speaker has come."""
+"""The certificate of this process, once it has been asked for."""
 
 
-def _certificate(clock: Clock) -> Certificate:
+def own_certificate(clock: Clock) -> Certificate:
+    """The certificate of this process; making its key takes a while the first time."""
     if "own" not in _certificates:
         _certificates["own"] = Certificate(clock.wall_time())
     return _certificates["own"]
@@ -40,7 +41,7 @@ class Publisher:
 
     def __init__(self, offer: sdp.Offer, ports: Ports, clock: Clock, on_packet: OnPacket) -> None:
         now = clock.now()
-        certificate = _certificate(clock)
+        certificate = own_certificate(clock)
         ufrag, password = secrets.token_hex(6), secrets.token_hex(20)
         self.session = secrets.token_urlsafe(16)
         self.connected = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -37,6 +38,7 @@ from stentor.stage.ports import Ports
 from stentor.stage.programme import resumed_at
 from stentor.stage.recorder import Recorder
 from stentor.stage.takeup import Kept, take_up
+from stentor.stage.warmup import warm_up
 from stentor.tokens import Claims, TokenKind
 
 _FAULTS_PER_LINE = 500
@@ -101,17 +103,18 @@ class Stage:
         floor = self.floors.get(space)
         if floor is not None:
             return floor
-        if self.is_over(space):
+        if await self.is_over(space):
             raise Refused("space.ended", "This Space has ended; its address offers the recording.")
-        if ids.is_space_id(space) and self.house.paths.log(space).exists():
+        if ids.is_space_id(space) and await asyncio.to_thread(self.house.paths.log(space).exists):
             sentence = "The stage cannot take this Space up yet; its telemetry says why."
             raise Unavailable("stage.starting", sentence)
         raise unknown()
 
-    def is_over(self, space: str) -> bool:
-        """Whether a Space's card says that its log is sealed."""
-        known = space not in self.floors and ids.is_space_id(space)
-        return known and _is_over(self.house.paths.card(space))
+    async def is_over(self, space: str) -> bool:
+        """Whether a Space's card says that its log is sealed; read apart from the beat."""
+        if space in self.floors or not ids.is_space_id(space):
+            return False
+        return await asyncio.to_thread(_is_over, self.house.paths.card(space))
 
     async def create(self, event: SpaceScheduled) -> Floor:
         """Announce a Space; it is on the medium when this returns.
@@ -181,6 +184,8 @@ class Stage:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take up all Spaces and beat until `stop` is set; then leave them to be taken up again."""
+        await asyncio.to_thread(warm_up, self.house.clock)
+        quiet_collector()
         async with asyncio.TaskGroup() as group:
             working = [
                 group.create_task(self.beat.run()),
@@ -210,7 +215,7 @@ class Stage:
     def _end_of_start(self) -> None:
         if not self._taken_up.is_set():
             self._taken_up.set()
-            quiet_collector()
+            gc.freeze()  # what was taken up lives long: the beat's collections need not look at it
 
     async def _try_take_up(self, space: str) -> bool:
         """Whether nothing is left to be done for this Space."""
