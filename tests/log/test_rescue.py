@@ -167,6 +167,20 @@ def test_what_was_given_up_stays_given_up_when_the_disk_refuses_once_more(
     assert verify(tmp_path, SPACE).good
 
 
+def test_a_promise_that_cannot_be_written_is_written_later(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with started(tmp_path, disk) as writer:
+        before = (tmp_path / "durable.json").read_bytes()
+        disk.fail_next("rename")
+        assert writer.sync() == writer.tail == Cursor(1, 13)
+        assert (tmp_path / "durable.json").read_bytes() == before
+        assert writer.durable == Cursor(1, 10)
+        parts(writer, 3, 1)  # nothing has to recover
+        assert writer.sync() == writer.durable == Cursor(1, 16)
+        assert b'"1.16"' in (tmp_path / "durable.json").read_bytes()
+    assert verify(tmp_path, SPACE).good
+
+
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("segment_bytes_max", [2**26, 900])
 def test_whichever_call_fails_the_log_goes_on(

@@ -159,6 +159,19 @@ async def test_a_failed_fsync_is_recovered_from(tmp_path: Path) -> None:
     assert [json.loads(each.payload)["at_ms"] for each in read(tmp_path)] == [1, 2]
 
 
+async def test_a_promise_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
+    disk, told = FailingDisk(), Told()
+    writer = Writer.open(tmp_path, SPACE, SystemClock(), disk=disk)
+    recorder = Recorder(writer, SystemClock(), told)
+    disk.fail_next("rename", times=1_000)
+    for number in range(5):
+        recorder.event(DoorsOpened(number), 0)
+        await recorder.settle()
+    assert len(disk.calls) >= 5
+    await recorder.close()
+    assert told.sentences == []
+
+
 async def test_a_dead_disk_does_not_keep_the_stage_from_closing(tmp_path: Path) -> None:
     disk, told = FailingDisk(), Told()
     writer = Writer.open(tmp_path, SPACE, SystemClock(), disk=disk)

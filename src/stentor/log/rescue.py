@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from stentor.errors import Corrupt
@@ -12,16 +13,27 @@ from stentor.record import Header, decode_header, payload_is_whole
 SCRATCH = ".rescued"
 
 
-def rescue(path: Path, descriptor: int, synced: int, end: int, space: str, disk: Disk) -> bool:
+@dataclass(slots=True)
+class Unsynced:
+    """A segment file that holds bytes which may not be on the medium yet.
+
+    Attributes:
+        synced: byte position up to which they are.
+        end: byte position after its last whole record.
+    """
+
+    path: Path
+    descriptor: int
+    synced: int
+    end: int
+
+
+def rescue(file: Unsynced, space: str, disk: Disk) -> bool:
     """Copy the records of a segment that were never synced into another file, and sync that.
 
     After a failed fsync the kernel may take dirty pages for clean ones: they can still be read,
     but will never be written. A copy is dirty again. It has the same records under the same epoch
     and offsets, so no reader loses its place; the old file keeps what had been synced.
-
-    Args:
-        synced: byte position up to which the old file was synced.
-        end: byte position after its last whole record.
 
     Returns:
         Whether every record was still there; if not, the first that was not and all after it are
@@ -30,8 +42,8 @@ def rescue(path: Path, descriptor: int, synced: int, end: int, space: str, disk:
     Raises:
         OSError: the disk still refuses; the old file is as it was.
     """
-    synced = max(synced, SEGMENT_HEADER_BYTES)
-    records = _whole(descriptor, synced, end)
+    path, end, synced = file.path, file.end, max(file.synced, SEGMENT_HEADER_BYTES)
+    records = _whole(file.descriptor, synced, end)
     first, data = next(records, (None, b""))
     if first is None:
         return synced >= end
@@ -50,7 +62,7 @@ def rescue(path: Path, descriptor: int, synced: int, end: int, space: str, disk:
     disk.rename(scratch, target)
     disk.sync_folder(path.parent)
     if target != path:
-        disk.truncate(descriptor, synced)
+        disk.truncate(file.descriptor, synced)
     return position - SEGMENT_HEADER_BYTES == end - synced
 
 

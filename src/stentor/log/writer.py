@@ -1,10 +1,10 @@
 """Writing a log: one write at the tail, seen by readers at once; fsync runs behind."""
 
 import hashlib
+import logging
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -15,24 +15,11 @@ from stentor.log import payloads
 from stentor.log.disk import DURABLE, Disk, lock, publish, put, refuse
 from stentor.log.erasure import erase
 from stentor.log.recovery import Found, Recovered, Tell, Totals, restore
-from stentor.log.rescue import rescue
+from stentor.log.rescue import Unsynced, rescue
 from stentor.log.segment import SEGMENT_HEADER_BYTES, SegmentHeader, SegmentName
 from stentor.record import HEADER_BYTES, RENDITION_NAMES, Cursor, Flag, Header, Kind, Rendition
 
-
-@dataclass(slots=True)
-class _File:
-    """A segment file that holds bytes which may not be on the medium yet.
-
-    Attributes:
-        synced: byte position up to which they are.
-        end: byte position after its last whole record.
-    """
-
-    path: Path
-    descriptor: int
-    synced: int
-    end: int
+_telemetry = logging.getLogger(__name__)
 
 
 class Writer:
@@ -44,7 +31,7 @@ class Writer:
         epoch: which opening of the log this is, from 1.
         tail: the cursor after the last record.
         head: SHA-256 of the last header.
-        durable: everything before this cursor is on the medium.
+        durable: everything before this cursor is on the medium, by durable.json.
         sealed: whether only events may follow.
         recovered: what was found by `open` or the last `recover`.
     """
@@ -104,7 +91,8 @@ class Writer:
         self._appending = threading.RLock()
         self._syncing = threading.RLock()
         self._failed: str | None = None
-        self._files: list[_File] = []
+        self._files: list[Unsynced] = []
+        self._silent = False  # whether durable.json could not be replaced the last time
         self._cut = False  # whether records were given up, and memory still counts them
         self._epoch_tried = 0
         self._offset = 0
@@ -178,6 +166,9 @@ class Writer:
     def sync(self) -> Cursor:
         """Wait until all records are on the medium, and say so in durable.json.
 
+        A durable.json that cannot be replaced promises less than is true, which harms nobody: the
+        next sync tries again.
+
         Returns:
             The cursor before which everything is durable.
 
@@ -207,9 +198,11 @@ class Writer:
                 waiting[-1][0].synced = waiting[-1][1]
             try:
                 publish(self._folder, tail, head, self._disk)
+                self.durable, self._silent = tail, False
             except OSError as error:
-                refuse(error, f"{DURABLE} could not be replaced in {self._folder}")
-            self.durable = tail
+                if not self._silent:
+                    _telemetry.warning("%s/%s stays as it is: %s", self._folder, DURABLE, error)
+                self._silent = True
             return tail
 
     def checkpoint(self) -> Header:
@@ -325,7 +318,7 @@ class Writer:
             self._failed = "write"
             refuse(error, f"A segment could not be begun in {self._folder}")
 
-    def _segment(self, epoch: int) -> _File:
+    def _segment(self, epoch: int) -> Unsynced:
         name = SegmentName(epoch, self._offset)
         path = self._folder / str(name)
         begin = SegmentHeader(
@@ -339,7 +332,7 @@ class Writer:
             with suppress(OSError):
                 path.unlink()
             raise
-        return _File(path, descriptor, 0, len(begin))
+        return Unsynced(path, descriptor, 0, len(begin))
 
     def _new_epoch(self) -> None:
         """Begin an epoch after what is whole and synced.
@@ -376,9 +369,7 @@ class Writer:
                     self._failed = "sync"
                     raise
             elif not self._cut:
-                self._cut = not rescue(
-                    file.path, file.descriptor, file.synced, file.end, self._space, self._disk
-                )
+                self._cut = not rescue(file, self._space, self._disk)
             os.close(file.descriptor)
             del self._files[0]
         if self._cut:
