@@ -19,7 +19,6 @@ from stentor.limits import (
     COMMANDS_PER_S,
     HOST_TOKEN_S,
     INVITE_TOKEN_S,
-    SAMPLE_RATE,
     SEATS_MAX,
     SPEAKER_SILENT_S,
     SPEAKER_TOKEN_S,
@@ -238,10 +237,7 @@ class Floor:
             self._house.spawn(self.fill(since, "stall"))
 
     def fill(self, since: int, reason: str) -> Coroutine[Any, Any, None]:
-        """Note the hole from `since` on; what is returned fills it and says so in the log.
-
-        A hole that is open already only becomes longer.
-        """
+        """Note the hole from `since` on, or a longer one; what is returned fills it and says so."""
         self._hole = self._hole or (since, reason)
         return self._fill()
 
@@ -312,7 +308,7 @@ class Floor:
                 publishes=microphone is not None,
                 quiet_s=None if heard_at is None else now - heard_at,
                 away_s=now - self._away_since.get(seat.speaker, now),
-                delay_samples=_delay_samples(voice),
+                delay_samples=0 if voice is None else voice.delay_samples,
                 follows=follows,
             )
             self.record(*changes(seat, signs))
@@ -400,8 +396,3 @@ class Floor:
 def _ends_at(wall_time_ms: int, left_s: float) -> str:
     at = datetime.datetime.fromtimestamp(wall_time_ms / 1000 + left_s, datetime.UTC)
     return f"Nobody is on the stage: this Space ends at {at:%H:%M:%S} UTC unless a speaker returns."
-
-
-def _delay_samples(voice: VoiceStats | None) -> int:
-    """How long a packet of this voice waits, or will wait when none has sounded yet."""
-    return 0 if voice is None else round((voice.delay_ms or voice.target_ms) * SAMPLE_RATE / 1000)

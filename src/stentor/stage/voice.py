@@ -97,6 +97,11 @@ class VoiceStats:
     level_dbfs: float
     last_packet_at: float | None
 
+    @property
+    def delay_samples(self) -> int:
+        """How long a packet waits, or will wait when none has sounded yet."""
+        return round((self.delay_ms or self.target_ms) * SAMPLE_RATE / 1000)
+
 
 @dataclass(slots=True)
 class _Hole:
