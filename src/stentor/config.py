@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Address and port of the public door; `0.0.0.0:443` to serve the world."""
     public_url: str = ""
     """The address people type, when it differs from `listen` (behind a proxy, with a name)."""
+    trusted_proxy: str = ""
+    """Addresses or prefixes of proxies before the door, comma separated: their X-Forwarded-For and
+    X-Forwarded-Proto are believed."""
     tls_cert: str = ""
     """Certificate chain (PEM). With `tls_key`, the door speaks HTTPS."""
     tls_key: str = ""
@@ -125,6 +128,11 @@ def _check(settings: Settings) -> None:
                 ipaddress.ip_address(address.strip())
             except ValueError as wrong:
                 raise ValueError(f"{name}: {wrong}") from wrong
+    for prefix in filter(None, settings.trusted_proxy.split(",")):
+        try:
+            ipaddress.ip_network(prefix.strip(), strict=False)
+        except ValueError as wrong:
+            raise ValueError(f"trusted_proxy: {wrong}") from wrong
     _check_certificate(settings)
 
 

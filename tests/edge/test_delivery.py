@@ -52,7 +52,7 @@ class Room:
         admission = Admission(
             SpaceId(SPACE), Rendition.OPUS, cursor, False, b"", lambda: b"", lambda: b""
         )
-        listener = Listener(ours, admission)
+        listener = Listener(ours, admission, lambda: None)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
         self.delivery.begin(self.gathering, listener)

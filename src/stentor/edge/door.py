@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from stentor.clock import Clock
 from stentor.edge.answer import (
@@ -18,6 +19,7 @@ from stentor.edge.answer import (
     http_date,
     of_error,
 )
+from stentor.edge.clients import Addresses, Shares, client_of, visitor_of
 from stentor.edge.listener import Admission
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import ChunkedBody, Request, find_head, parse_head
@@ -28,7 +30,11 @@ from stentor.limits import (
     ANSWER_STUCK_S,
     BODIES_MAX,
     BODY_DEADLINE_S,
+    CLIENT_BODIES_MAX,
+    CLIENT_CONNECTIONS_MAX,
+    CLIENT_DEAD_MS,
     CONNECTIONS_MAX,
+    DOOR_SEND_BUFFER_BYTES,
     HEADER_DEADLINE_S,
     KEEP_ALIVE_S,
     SHUTDOWN_S,
@@ -38,7 +44,8 @@ from stentor.limits import (
 _telemetry = logging.getLogger(__name__)
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 ACCEPT_PAUSE_S = 0.2
-"""Out of descriptors or memory: accepting at once again would only spin."""
+"""Out of descriptors or memory, accepting at once again would only spin; and while this edge is
+full, one of its siblings that is not takes those who come within this time."""
 FULL_RETRY_S = 5.0
 
 
@@ -59,22 +66,29 @@ class Door:
         self,
         listening: socket.socket,
         answer: Callable[[Request, bytes, Visitor], Awaitable[Answer | Admission]],
-        admit: Callable[[socket.socket, Admission], None],
+        admit: Callable[[socket.socket, Admission, Callable[[], None]], None],
         clock: Clock,
         *,
         listeners_count: Callable[[], int],
         tls: ssl.SSLContext | None,
         scheme: str,
         deadlines: Deadlines,
+        proxies: Addresses,
+        uncounted: Addresses,
+        has_siblings: bool,
         connections_max: int = CONNECTIONS_MAX,
+        client_connections_max: int = CLIENT_CONNECTIONS_MAX,
     ) -> None:
         """Nothing is accepted before `open`.
 
         Args:
             answer: what a request gets.
-            admit: takes over the socket of a listener.
+            admit: takes over the socket of a listener, and says when it is closed.
             listeners_count: sockets held by whoever `admit` gave them to.
             scheme: how people reach this door: `http` or `https`.
+            proxies: who is believed when they say for whom they ask.
+            uncounted: who may have more than `client_connections_max`: proxies are many people.
+            has_siblings: whether other edges accept from this socket as well.
         """
         self._listening = listening
         self._answer = answer
@@ -84,7 +98,12 @@ class Door:
         self._tls = tls
         self._scheme = scheme
         self._deadlines = deadlines
+        self._proxies = proxies
+        self._uncounted = uncounted
+        self._has_siblings = has_siblings
         self._connections_max = connections_max
+        self._connections_of = Shares(client_connections_max)
+        self._bodies_of = Shares(CLIENT_BODIES_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None]] = set()
         self._bodies = 0
@@ -109,33 +128,61 @@ class Door:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _accept(self) -> None:
+    def _accept(self, *, left: bool = False) -> None:
+        """Take those who wait.
+
+        Args:
+            left: the other edges had time to take them.
+        """
         for _ in range(ACCEPTS_PER_WAKE):
+            if self._has_siblings and self._is_full and not left:
+                self._pause()
+                return
             try:
                 connection, address = self._listening.accept()
             except BlockingIOError:
                 return  # another edge was faster
             except OSError as error:
                 if error.errno in _FULL:
+                    _telemetry.error("no descriptors are left; accepting pauses")
                     self._pause()
                     return
                 continue  # the peer gave up while it waited
-            held = len(self._tasks) - self._turned_away + self._listeners_count()
-            full = held >= self._connections_max
-            if full and self._turned_away >= TURNED_AWAY_MAX:
+            peer = address[0].removeprefix("::ffff:") if address else ""
+            release = self._place_for(peer)
+            if release is None and self._turned_away >= TURNED_AWAY_MAX:
                 connection.close()
                 continue
-            peer = address[0].removeprefix("::ffff:") if address else ""
-            self._turned_away += full
-            task = asyncio.create_task(self._serve(connection, peer, full=full))
+            self._turned_away += release is None
+            task = asyncio.create_task(self._serve(connection, peer, release))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    @property
+    def _is_full(self) -> bool:
+        held = len(self._tasks) - self._turned_away + self._listeners_count()
+        return held >= self._connections_max
+
+    def _place_for(self, peer: str) -> Callable[[], None] | None:
+        """A place for a connection, as the way to give it back; None when there is none."""
+        if self._is_full:
+            return None
+        if peer in self._uncounted:
+            return lambda: None
+        client = client_of(peer)
+        if not self._connections_of.take(client):
+            return None
+        return partial(self._connections_of.give_back, client)
+
     def _pause(self) -> None:
-        _telemetry.error("no descriptors are left; accepting pauses")
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening.fileno())
-        loop.call_later(ACCEPT_PAUSE_S, lambda: None if self._closing else self.open())
+        loop.call_later(ACCEPT_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        if not self._closing:
+            self.open()
+            self._accept(left=True)
 
     async def _turn_away(self, wire: Wire) -> None:
         """A clear word to whom there is no place for."""
@@ -146,19 +193,25 @@ class Door:
             await self._send(wire, refused, None, keep=False)
         await wire.finish()
 
-    async def _serve(self, connection: socket.socket, peer: str, *, full: bool) -> None:
+    async def _serve(
+        self, connection: socket.socket, peer: str, release: Callable[[], None] | None
+    ) -> None:
         """One connection, from accept to its end or to its new owner.
 
         Args:
-            full: there is no place for it.
+            release: gives its place back; None when there is no place for it.
         """
         wire = None
+        full = release is None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_DEAD_MS)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DOOR_SEND_BUFFER_BYTES)
             wire = Wire(connection, peer, self._tls, self._deadlines.stuck_s)
-            if full:
+            if release is None:
                 await self._turn_away(wire)
-            elif await self._converse(wire):
+            elif await self._converse(wire, release):
+                release = None  # its new owner has it
                 return
         except (OSError, ValueError) as error:  # ValueError: TLS refuses a socket that is gone
             _telemetry.debug("a connection broke: %s", type(error).__name__)
@@ -168,9 +221,11 @@ class Door:
             _telemetry.exception("a connection ended by a fault of ours")
         finally:
             self._turned_away -= full
+            if release is not None:
+                release()
         (wire or connection).close()
 
-    async def _converse(self, wire: Wire) -> bool:
+    async def _converse(self, wire: Wire, release: Callable[[], None]) -> bool:
         """Requests and answers in turn; True when the socket has a new owner."""
         async with asyncio.timeout(self._deadlines.header_s) as deadline:
             await wire.handshake()
@@ -183,23 +238,23 @@ class Door:
                     await wire.finish()
                     return False
                 keep = request.keeps_alive and not self._closing
-                body = await self._body(wire, request, data)
+                visitor = visitor_of(request, wire.peer, self._scheme, self._proxies)
+                body = await self._body(wire, request, data, client_of(visitor.address))
             except StentorError as error:
                 # Where this request ends nobody can tell: no other may follow.
                 await self._send(wire, of_error(error), None, keep=False)
                 await wire.finish()
                 return False
-            given = await self._given(request, body, wire.peer)
+            given = await self._given(request, body, visitor)
             if isinstance(given, Admission):
-                self._admit(wire.detach(), given)
+                self._admit(wire.detach(), given, release)
                 return True
             if not await self._send(wire, given, request, keep=keep):
                 await wire.finish()
                 return False
             due = None
 
-    async def _given(self, request: Request, body: bytes, peer: str) -> Answer | Admission:
-        visitor = Visitor(peer, request.header("host"), self._scheme)
+    async def _given(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
         try:
             return await self._answer(request, body, visitor)
         except StentorError as error:
@@ -264,7 +319,7 @@ class Door:
             self._idle.discard(task)
         return bool(data)
 
-    async def _body(self, wire: Wire, request: Request, data: bytearray) -> bytes:
+    async def _body(self, wire: Wire, request: Request, data: bytearray, client: str) -> bytes:
         """A request's body, all of it.
 
         Raises:
@@ -273,7 +328,7 @@ class Door:
         """
         if not request.body_bytes:
             return b""
-        if self._bodies >= BODIES_MAX:
+        if self._bodies >= BODIES_MAX or not self._bodies_of.take(client):
             raise Unavailable("door.busy", "Too much is being sent here; try again in a second.")
         self._bodies += 1
         try:
@@ -285,6 +340,7 @@ class Door:
             raise Refused("request.timeout", "The body of a request took too long.") from None
         finally:
             self._bodies -= 1
+            self._bodies_of.give_back(client)
 
     @staticmethod
     async def _gather(wire: Wire, request: Request, data: bytearray) -> bytes:

@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from stentor.clock import Clock
 from stentor.edge.delivery import Delivery, Gathering
@@ -91,9 +91,15 @@ class Fanout(threading.Thread):
         """Listeners of each followed Space. To be called from any thread."""
         return {space: gathering.count for space, gathering in list(self._gatherings.items())}
 
-    def admit(self, connection: socket.socket, admission: Admission) -> None:
-        """Take over a socket. Called from the event loop's thread."""
-        self._inbox.append(Listener(connection, admission))
+    def admit(
+        self, connection: socket.socket, admission: Admission, released: Callable[[], None]
+    ) -> None:
+        """Take over a socket. Called from the event loop's thread.
+
+        Args:
+            released: called from this thread once the socket is closed.
+        """
+        self._inbox.append(Listener(connection, admission, released))
         self._ring()
 
     def stop(self) -> None:

@@ -50,6 +50,7 @@ class Listener:
         sent: how many of them were taken.
         position: of the next frame in the ring.
         offset: of the next record, while it reads from the log; -1 in the ring.
+        released: called once it is closed.
         joined: cards before this position are older than the one it began with.
         stuck_since: when its socket last took something, while it is behind.
         ends: whether the connection closes once `pending` is sent.
@@ -65,6 +66,7 @@ class Listener:
         "offset",
         "pending",
         "position",
+        "released",
         "send",
         "sent",
         "socket",
@@ -73,8 +75,11 @@ class Listener:
         "waits",
     )
 
-    def __init__(self, connection: socket.socket, admission: Admission) -> None:
+    def __init__(
+        self, connection: socket.socket, admission: Admission, released: Callable[[], None]
+    ) -> None:
         self.socket = connection
+        self.released = released
         self.descriptor = connection.fileno()
         self.send: Callable[[bytes | memoryview], int] = connection.send
         self.admission = admission
@@ -114,6 +119,7 @@ class Listener:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
         self.socket.close()
+        self.released()
 
 
 def bound(connection: socket.socket) -> None:

@@ -11,6 +11,7 @@ from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.edge import static
 from stentor.edge.cards import Cards
+from stentor.edge.clients import LOOPBACK, Addresses
 from stentor.edge.door import Deadlines, Door
 from stentor.edge.fanout import Fanout
 from stentor.edge.page import SpacePages
@@ -21,6 +22,7 @@ from stentor.edge.shelf import Shelf
 from stentor.errors import Unavailable
 from stentor.ids import SpaceId
 from stentor.limits import (
+    CLIENT_CONNECTIONS_MAX,
     CONNECTIONS_MAX,
     HEARTBEAT_S,
     LISTENER_STUCK_S,
@@ -54,6 +56,8 @@ async def serve(
     stuck_s: float = LISTENER_STUCK_S,
     heartbeat_s: float = HEARTBEAT_S,
     connections_max: int = CONNECTIONS_MAX,
+    client_connections_max: int = CLIENT_CONNECTIONS_MAX,
+    uncounted: str = LOOPBACK,
 ) -> None:
     """Serve the public door and all listeners who come through it, until `stop` is set.
 
@@ -64,6 +68,8 @@ async def serve(
         stuck_s: a listener that takes nothing for so long is let go.
         heartbeat_s: longest silence in a live response.
         connections_max: sockets held at once; fewer when there are not as many descriptors.
+        client_connections_max: as many for one client.
+        uncounted: addresses that may have more, beside the trusted proxies.
 
     Raises:
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
@@ -82,7 +88,11 @@ async def serve(
         tls=tls,
         scheme=settings.url.partition(":")[0],
         deadlines=deadlines or Deadlines(),
+        proxies=Addresses(settings.trusted_proxy),
+        uncounted=Addresses(f"{settings.trusted_proxy},{uncounted}"),
+        has_siblings=settings.edge_count > 1,
         connections_max=min(connections_max, _descriptors_free()),
+        client_connections_max=client_connections_max,
     )
     fanout.start()
     # A long log takes a second to read: until then the node's other edges take those who join.

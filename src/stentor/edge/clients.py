@@ -1,0 +1,94 @@
+"""Who a request comes from, through proxies of ours or not, and how much each client takes."""
+
+import ipaddress
+import threading
+
+from stentor.edge.proxy import Visitor
+from stentor.edge.request import Request
+
+IPV6_PREFIX = 56
+"""What one household is commonly given (RFC 6177)."""
+LOOPBACK = "127.0.0.0/8,::1"
+_SCHEMES = frozenset({"http", "https"})
+
+
+class Addresses:
+    """A set of addresses and prefixes."""
+
+    def __init__(self, text: str) -> None:
+        """Read a comma-separated list.
+
+        Raises:
+            ValueError: a member is no address and no prefix.
+        """
+        members = filter(None, (member.strip() for member in text.split(",")))
+        self._networks = [ipaddress.ip_network(member, strict=False) for member in members]
+
+    def __contains__(self, text: str) -> bool:
+        """Whether an address is among them; what is no address is not."""
+        if not self._networks:
+            return False
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> Visitor:
+    """Whom a request comes from: the peer, or whom a trusted proxy says it is.
+
+    Args:
+        scheme: how people reach this door, unless a proxy says otherwise.
+    """
+    host = request.header("host")
+    if peer not in proxies:
+        return Visitor(peer, host, scheme)
+    # What stands before the last member was said by the client itself.
+    said = request.header("x-forwarded-for").rpartition(",")[2].strip()
+    address = _address(said)
+    told = request.header("x-forwarded-proto").rpartition(",")[2].strip().lower()
+    return Visitor(
+        str(address) if address is not None else peer, host, told if told in _SCHEMES else scheme
+    )
+
+
+def client_of(text: str) -> str:
+    """The part of an address that is counted as one client: all of IPv4, 56 bits of IPv6."""
+    address = _address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False))
+    return str(address) if address is not None else "unknown"
+
+
+class Shares:
+    """How much of something each client has, up to a bound. To be called from any thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: dict[str, int] = {}  # only those who have some
+        self._lock = threading.Lock()
+
+    def take(self, client: str) -> bool:
+        """Take one, to be given back; False when this client has as many as it may."""
+        with self._lock:
+            taken = self._taken.get(client, 0)
+            if taken >= self._most:
+                return False
+            self._taken[client] = taken + 1
+            return True
+
+    def give_back(self, client: str) -> None:
+        """One less."""
+        with self._lock:
+            left = self._taken[client] - 1
+            if left:
+                self._taken[client] = left
+            else:
+                del self._taken[client]
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

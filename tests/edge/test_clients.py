@@ -1,0 +1,113 @@
+"""Who a client is, and that none takes more than its share."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from stentor.edge.clients import Addresses, Shares, client_of
+from stentor.limits import CLIENT_BODIES_MAX
+from tests.edge.conftest import Running, listening
+from tests.edge.programme import Programme
+from tests.edge.upstream import Upstream, saying
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2ff::1", "2001:db8:1:200::/56"),
+        ("2001:db8:1:200::2", "2001:db8:1:200::/56"),
+        ("fe80::1%eth0", "fe80::/56"),
+        ("", "unknown"),
+    ],
+)
+def test_a_client_is_an_address_or_a_household(address: str, client: str) -> None:
+    assert client_of(address) == client
+
+
+def test_addresses_and_prefixes() -> None:
+    some = Addresses("192.0.2.7, 10.0.0.0/8,,2001:db8::/32")
+    for inside in ("192.0.2.7", "10.1.2.3", "2001:db8::1", "::ffff:10.0.0.1"):
+        assert inside in some
+    for outside in ("192.0.2.8", "11.0.0.1", "2001:db9::1", "", "x"):
+        assert outside not in some
+    assert "127.0.0.1" not in Addresses("")
+    with pytest.raises(ValueError, match="example"):
+        Addresses("proxy.example")
+
+
+def test_shares_are_bounded_and_given_back() -> None:
+    shares = Shares(2)
+    assert [shares.take("a") for _ in range(3)] == [True, True, False]
+    assert shares.take("b")
+    shares.give_back("a")
+    assert shares.take("a")
+
+
+async def test_a_client_has_its_share_of_connections(
+    start: Callable[..., Running], programme: Programme
+) -> None:
+    running = start(client_connections_max=2, uncounted="")
+    programme.begin()
+    programme.play(2)
+    held = [await running.listen() for _ in range(2)]
+    heard = await (await running.visit()).get("/healthz")
+    assert (heard.status, heard.json()["code"]) == (503, "door.full")
+    await held.pop().close()
+    while heard.status == 503:  # a listener's place is free once its thread has let it go
+        visitor = await running.visit()
+        heard = await visitor.get("/healthz")
+        await visitor.close()
+    assert heard.status == 200
+
+
+async def test_a_client_has_its_share_of_bodies(start: Callable[..., Running]) -> None:
+    running = start(settings={"trusted_proxy": "127.0.0.1"})
+    slow = "POST /x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    slow += "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+    async with Upstream(running.paths.socket("web"), saying(OK)):
+        for _ in range(CLIENT_BODIES_MAX):
+            visitor = await running.visit()
+            visitor.write(slow)
+            assert (await visitor.answer()).status == 100
+        late = await running.visit()
+        late.write(slow)
+        heard = await late.answer()
+        assert (heard.status, heard.json()["code"]) == (503, "door.busy")
+        other = await running.visit()
+        other.write(slow.replace("192.0.2.1", "192.0.2.2"))
+        assert (await other.answer()).status == 100
+        other.write("123456789")
+        assert (await other.answer()).status == 200
+
+
+async def test_a_trusted_proxy_says_who_asks(start: Callable[..., Running]) -> None:
+    running = start(settings={"trusted_proxy": "127.0.0.0/8"})
+    async with Upstream(running.paths.socket("web"), saying(OK)) as web:
+        visitor = await running.visit()
+        await visitor.get("/x", "X-Forwarded-For: 6.6.6.6, 192.0.2.9", "X-Forwarded-Proto: https")
+        assert "X-Forwarded-For: 192.0.2.9" in web.lines()
+        assert "X-Forwarded-Proto: https" in web.lines()
+        await visitor.get("/x", "X-Forwarded-For: <script>", "X-Forwarded-Proto: gopher")
+        assert "X-Forwarded-For: 127.0.0.1" in web.lines()
+        assert "X-Forwarded-Proto: http" in web.lines()
+
+
+async def test_a_full_edge_leaves_people_to_its_sibling(
+    start: Callable[..., Running], programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(2)
+    with listening() as door:
+        first = start(door=door.dup(), connections_max=3, settings={"edges": 2})
+        crowd = [await first.listen() for _ in range(3)]
+        second = start(door=door.dup(), connections_max=100, settings={"edges": 2})
+        for _ in range(20):
+            visitor = await second.visit()
+            heard = await visitor.get("/healthz")
+            assert (heard.status, heard.json()["edge"]) == (200, 1)
+        await asyncio.gather(*(one.until(2) for one in crowd))
