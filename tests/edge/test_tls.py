@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from stentor.config import Settings
+from stentor.edge.certificate import Certificate
 from stentor.edge.door import Deadlines
-from stentor.edge.server import tls_context
 from stentor.errors import Unavailable
 from stentor.record import Rendition
 from tests.edge.client import Listener, Visitor
@@ -22,10 +22,8 @@ from tests.edge.programme import SPACE, Programme
 from tests.edge.upstream import Upstream, saying
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def make_certificate(folder: Path, serial: int) -> dict[str, str]:
     """A self-made certificate for localhost, P-256."""
-    folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -34,7 +32,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(1)
+        .serial_number(serial)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
@@ -46,6 +44,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return {"tls_cert": str(folder / "cert.pem"), "tls_key": str(folder / "key.pem")}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return make_certificate(tmp_path_factory.mktemp("tls"), 1)
 
 
 @pytest.fixture
@@ -124,5 +127,33 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.pem").write_text("no certificate")
     name = str(tmp_path / "x.pem")
     with pytest.raises(Unavailable) as invalid:
-        tls_context(Settings(tls_cert=name, tls_key=name))
+        Certificate(Settings(tls_cert=name, tls_key=name))
     assert invalid.value.code == "tls.invalid"
+
+
+async def test_a_renewed_certificate_is_taken_up(
+    start: Callable[..., Running], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = make_certificate(tmp_path, 1)
+    running = start(settings=names)
+    careless = ssl.create_default_context()
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+
+    async def serial() -> int:
+        visitor = await Visitor.to(running.port, careless)
+        shown = visitor.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        await visitor.close()
+        return x509.load_der_x509_certificate(shown).serial_number
+
+    assert await serial() == 1
+    other = tmp_path / "other"
+    other.mkdir()
+    certificate = Certificate(Settings(**names))
+    Path(make_certificate(other, 2)["tls_cert"]).replace(names["tls_cert"])
+    certificate.refresh()
+    assert "the old certificate stays in use" in caplog.text, "it has another key"
+    assert await serial() == 1
+    make_certificate(tmp_path, 3)
+    async with asyncio.timeout(5):
+        while await serial() != 3:
+            await asyncio.sleep(0.1)

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import resource
 import socket
-import ssl
 import sys
 
 from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.edge import static
 from stentor.edge.cards import Cards
+from stentor.edge.certificate import Certificate
 from stentor.edge.clients import LOOPBACK, Addresses
 from stentor.edge.door import Deadlines, Door
 from stentor.edge.fanout import Fanout
@@ -38,7 +38,7 @@ DESCRIPTORS_APART = 512
 WARM_S = 3.0
 """How long a new edge may take to read the logs of what is live before it opens its door."""
 WATCH_S = 0.5
-"""How often the event loop looks whether the thread that sends is alive."""
+"""How often the event loop looks whether the thread that sends is alive, and at the certificate."""
 SWITCH_INTERVAL_S = 0.0005
 """After every `send` the sending thread asks for the interpreter again; it waits at most so long
 for a busy event loop (the default of 5 ms would make 100 listeners wait half a second)."""
@@ -74,7 +74,7 @@ async def serve(
     Raises:
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
     """
-    tls = tls_context(settings)
+    certificate = Certificate(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     live = [SpaceId(card.space) for card in await Cards(paths, clock).live()]
     fanout = Fanout(paths, clock, first=live, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
@@ -85,7 +85,7 @@ async def serve(
         fanout.admit,
         clock,
         listeners_count=lambda: fanout.listeners_count,
-        tls=tls,
+        tls=certificate.context,
         scheme=settings.url.partition(":")[0],
         deadlines=deadlines or Deadlines(),
         proxies=Addresses(settings.trusted_proxy),
@@ -100,7 +100,7 @@ async def serve(
     public.open()
     _telemetry.info("edge %d is open", index)
     try:
-        await _until(stop, fanout)
+        await _until(stop, fanout, certificate)
     finally:
         await public.close()
         fanout.stop()
@@ -125,37 +125,15 @@ def _routes(settings: Settings, paths: Paths, clock: Clock, fanout: Fanout, inde
     )
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """How the door speaks TLS: 1.2 or later, HTTP/1.1; None when it does not.
-
-    Raises:
-        Unavailable: `tls.invalid`.
-    """
-    if not settings.tls_cert:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise Unavailable(
-            "tls.invalid",
-            f"{settings.tls_cert} and its key cannot be used: {error.strerror or error}.",
-        ) from error
-    return context
-
-
-async def _until(stop: asyncio.Event, fanout: Fanout) -> None:
-    """Wait for `stop`, or for the sending thread to die."""
+async def _until(stop: asyncio.Event, fanout: Fanout, certificate: Certificate) -> None:
+    """Wait for `stop`, or for the sending thread to die; the certificate may change meanwhile."""
     while fanout.is_alive():
         try:
             async with asyncio.timeout(WATCH_S):
                 await stop.wait()
                 return
         except TimeoutError:
-            continue
+            certificate.refresh()
 
 
 def _descriptors_free() -> int:
