@@ -133,6 +133,8 @@ RECORDER_EVENTS_MAX = 1_000
 """Events that wait for a slow disk."""
 RECORDER_RETRY_S = 1.0
 """Between two tries of a disk that refused."""
+TAKE_UP_CARDS = 64
+"""A starting stage reads so many cards before it takes up what they say is not over."""
 TAKE_UP_S = 5.0
 """A request for a Space waits so long for a starting stage to take it up."""
 STALL_S = 1.0

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from stentor.errors import Refused
+from stentor.errors import Refused, Unavailable
 from stentor.limits import COMMAND_BYTES_MAX, SDP_BYTES_MAX, SPACES_OPEN_MAX
 from stentor.log import Reader
 from stentor.record import Kind
+from stentor.stage.asgi import listening
 from tests.fakes.stage_house import StageHouse, Studio, speaking, tone
 
 JSON = "application/json"
@@ -274,6 +275,13 @@ async def test_spaces_are_bounded(house: StageHouse) -> None:
         assert answer.status_code == 201
     answer = await house.post("/stage/spaces", service, body)
     assert (answer.status_code, answer.json()["code"]) == (429, "space.too_many")
+
+
+async def test_a_fault_of_the_stage_is_not_called_one_of_its_socket(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="another"), listening(tmp_path / "sock"):
+        raise OSError("another")
+    with pytest.raises(Unavailable, match="No socket"), listening(tmp_path / "no" / "sock"):
+        pass
 
 
 async def test_the_socket_is_ours_alone(house: StageHouse) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stentor import stage
-from stentor.limits import FRAME_SAMPLES, PART_SAMPLES
+from stentor.limits import FRAME_SAMPLES, PART_SAMPLES, TAKE_UP_CARDS
 from stentor.log import Writer, verify
 from stentor.record import Flag, Header, Kind, Record, Rendition
 from stentor.space import events
@@ -243,6 +244,35 @@ async def test_a_damaged_log_does_not_keep_the_others(tmp_path: Path) -> None:
         await house.start()
         ada = await house.join(SPACE, house.token("seat", SPACE, "host", HOST), "Ada")
         assert ada.speaker == HOST
+        token = house.token("seat", other, "host", HOST)
+        answer = await house.post(f"/stage/{other}/join", token, {"name": "A", "consent": True})
+        assert (answer.status_code, answer.json()["code"]) == (500, "log.corrupt")
+        assert str(tmp_path) not in answer.text
+
+
+async def test_a_folder_that_cannot_be_looked_at_does_not_keep_the_others(tmp_path: Path) -> None:
+    async with taken_up(tmp_path, [scheduled(3_600)]) as house:
+        await in_phase(house, "scheduled")
+        await house.stop()
+        (house.paths.spaces / "111111111111").symlink_to(tmp_path / "nowhere")
+        for number in range(2 * TAKE_UP_CARDS):  # folders without a log, more than one look takes
+            house.paths.space(f"2{number:011}").mkdir()
+        await house.start()
+        await house.join(SPACE, house.token("seat", SPACE, "host", HOST), "Ada")
+
+
+async def test_a_space_that_could_not_be_created_leaves_nothing(tmp_path: Path) -> None:
+    async with StageHouse(tmp_path) as house:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            service = house.token("service", "", "service", "")
+            answer = await house.post("/stage/spaces", service, {"title": "T", "host_name": "A"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (answer.status_code, answer.json()["code"]) == (503, "log.disk_full")
+        assert list(house.paths.spaces.iterdir()) == []
+        await house.create()
 
 
 async def test_two_stages_do_not_share_a_log(tmp_path: Path) -> None:

@@ -163,18 +163,18 @@ def listening(path: Path) -> Iterator[socket.socket]:
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     scratch = path.with_name(f".{path.name}.new")
-    try:
-        scratch.unlink(missing_ok=True)
-        listener.bind(str(scratch))
-        scratch.chmod(0o600)
-        listener.listen(STAGE_REQUESTS_MAX)
-        listener.setblocking(False)
-        scratch.replace(path)
+    with contextlib.closing(listener):
+        try:
+            scratch.unlink(missing_ok=True)
+            listener.bind(str(scratch))
+            scratch.chmod(0o600)
+            listener.listen(STAGE_REQUESTS_MAX)
+            listener.setblocking(False)
+            scratch.replace(path)
+        except OSError as error:
+            sentence = f"No socket at {path}: {error.strerror}."
+            raise Unavailable("data.unwritable", sentence) from error
         yield listener
-    except OSError as error:
-        raise Unavailable("data.unwritable", f"No socket at {path}: {error.strerror}.") from error
-    finally:
-        listener.close()
 
 
 class Server(uvicorn.Server):

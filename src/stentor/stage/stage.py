@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from stentor.limits import (
     SAMPLE_RATE,
     SPACES_KEPT_MAX,
     SPACES_OPEN_MAX,
+    TAKE_UP_CARDS,
     TAKE_UP_S,
     WHIP_SESSIONS_MAX,
 )
@@ -62,6 +64,7 @@ class Stage:
         self._creating = 0
         self._faults = 0
         self._taken_up = asyncio.Event()
+        self._untaken: dict[str, StentorError] = {}
         self.house = House(
             settings=settings,
             paths=paths,
@@ -94,7 +97,8 @@ class Stage:
 
         Raises:
             Refused: `space.unknown` or `space.ended`.
-            Unavailable: `stage.starting`: it has not been taken up yet.
+            Unavailable: `stage.starting`: it has not been taken up yet; `stage.fault`.
+            Corrupt: `log.corrupt`: it cannot be taken up.
         """
         if space not in self.floors:
             with contextlib.suppress(TimeoutError):
@@ -106,8 +110,7 @@ class Stage:
         if await self.is_over(space):
             raise Refused("space.ended", "This Space has ended; its address offers the recording.")
         if ids.is_space_id(space) and await asyncio.to_thread(self.house.paths.log(space).exists):
-            sentence = "The stage cannot take this Space up yet; its telemetry says why."
-            raise Unavailable("stage.starting", sentence)
+            raise _not_taken_up(self._untaken.get(space))
         raise unknown()
 
     async def is_over(self, space: str) -> bool:
@@ -155,6 +158,7 @@ class Stage:
                 await floor.recorder.settle()
         except TimeoutError:
             await floor.recorder.close()
+            await asyncio.to_thread(shutil.rmtree, self.house.paths.space(space), True)
             raise Unavailable("log.disk_full", "The disk takes nothing; make room first.") from None
         floor.show()
         await self.house.cards.settle()
@@ -205,12 +209,15 @@ class Stage:
 
     async def _take_up_all(self) -> None:
         """Take up every Space that is not sealed; those that the disk refuses, again and again."""
-        left = await asyncio.to_thread(_unsealed, self.house.paths.spaces)
-        while left:
-            left = [space for space in left if not await self._try_take_up(space)]
-            self._end_of_start()
-            await asyncio.sleep(RECORDER_RETRY_S)
+        folders = await asyncio.to_thread(_newest_first, self.house.paths.spaces)
+        left: list[str] = []
+        for at in range(0, len(folders), TAKE_UP_CARDS):
+            some = await asyncio.to_thread(_unsealed, folders[at : at + TAKE_UP_CARDS])
+            left += [space for space in some if not await self._try_take_up(space)]
         self._end_of_start()
+        while left:
+            await asyncio.sleep(RECORDER_RETRY_S)
+            left = [space for space in left if not await self._try_take_up(space)]
 
     def _end_of_start(self) -> None:
         if not self._taken_up.is_set():
@@ -218,29 +225,44 @@ class Stage:
             gc.freeze()  # what was taken up lives long: the beat's collections need not look at it
 
     async def _try_take_up(self, space: str) -> bool:
-        """Whether nothing is left to be done for this Space."""
+        """Whether nothing is left to be done for this Space, or nothing can be."""
+        log, before = self.house.paths.log(space), self._untaken.get(space)
+        if space in self.floors or not await asyncio.to_thread(log.exists):
+            self._untaken.pop(space, None)  # it was being created just now, or is none
+            return True
+        kept: Kept | None = None
         try:
-            log = self.house.paths.log(space)
             kept = await asyncio.to_thread(take_up, log, space, self.house.clock)
             if kept is not None:
                 await self._finish_erasure(kept)
                 self._take_up(kept)
         except StentorError as fault:
-            _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
+            if before is None or before.sentence != fault.sentence:
+                _telemetry.error("Space %s cannot be taken up: %s", space, fault.sentence)
+            await self._let_go(space, kept)
+            self._untaken[space] = fault
             return isinstance(fault, Corrupt)
-        except Exception:
-            _telemetry.exception("Space %s is left alone", space)  # the others must go on
+        except Exception:  # the others must go on
+            if before is None:
+                _telemetry.exception("Space %s cannot be taken up", space)
+            await self._let_go(space, kept)
+            self._untaken[space] = Unavailable("stage.fault", "The stage cannot take it up.")
+            return False
+        self._untaken.pop(space, None)
         return True
 
     async def _finish_erasure(self, kept: Kept) -> None:
         folder = self.house.paths.space(kept.state.space)
-        if not erasing.is_begun(folder):
-            return
-        try:
+        if erasing.is_begun(folder):
             await asyncio.to_thread(erasing.finish, folder, kept.writer, kept.state)
-        except BaseException:
+
+    async def _let_go(self, space: str, kept: Kept | None) -> None:
+        """Leave a Space that could not be taken up as it was, for the next try."""
+        floor = self.floors.pop(space, None)
+        if floor is not None:
+            await floor.suspend()
+        elif kept is not None:
             kept.writer.close()
-            raise
 
     def _take_up(self, kept: Kept) -> None:
         """Go on with a Space from where its log ends."""
@@ -287,7 +309,11 @@ class Stage:
         except OSError as error:
             sentence = f"No Space can be kept: {error.strerror}."
             raise Unavailable("data.unwritable", sentence) from error
-        return Writer.open(self.house.paths.log(space), space, self.house.clock)
+        try:
+            return Writer.open(self.house.paths.log(space), space, self.house.clock)
+        except StentorError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _frame(self, now: float) -> None:
         for floor in list(self.floors.values()):
@@ -326,20 +352,36 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         _telemetry.exception("something the stage had begun failed")
 
 
-def _unsealed(spaces: Path) -> list[str]:
-    """The Spaces something is left to be done for, the last changed first."""
+def _newest_first(spaces: Path) -> list[Path]:
+    """The folders of all Spaces, the last changed first: a live one is not kept waiting."""
     found: list[tuple[int, str]] = []
     with os.scandir(spaces) as entries:
         for number, entry in enumerate(entries):
             if number >= SPACES_KEPT_MAX:
                 _telemetry.error("only %s Spaces are looked at", SPACES_KEPT_MAX)
                 break
-            folder = Path(entry.path)
-            if not ids.is_space_id(entry.name):
-                continue
-            if erasing.is_begun(folder) or not _is_over(folder / "card.json"):
-                found.append((entry.stat().st_mtime_ns, entry.name))
-    return [name for _, name in sorted(found, reverse=True)]
+            if ids.is_space_id(entry.name):
+                with contextlib.suppress(OSError):  # removed just now
+                    found.append((entry.stat().st_mtime_ns, entry.name))
+    return [spaces / name for _, name in sorted(found, reverse=True)]
+
+
+def _unsealed(folders: list[Path]) -> list[str]:
+    """The Spaces something is left to be done for."""
+    return [
+        folder.name
+        for folder in folders
+        if erasing.is_begun(folder) or not _is_over(folder / "card.json")
+    ]
+
+
+def _not_taken_up(fault: StentorError | None) -> StentorError:
+    """Why there is no floor; where exactly its log is damaged is for the operator only."""
+    if isinstance(fault, Corrupt):
+        return Corrupt("log.corrupt", "This Space's log is damaged; see the stage's telemetry.")
+    code = "stage.starting" if fault is None else fault.code
+    code = code if code == "stage.fault" else "stage.starting"
+    return Unavailable(code, "The stage cannot take this Space up yet; its telemetry says why.")
 
 
 def _is_over(path: Path) -> bool:
