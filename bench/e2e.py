@@ -176,6 +176,8 @@ def percentile(values: list[float], share: float) -> float:
 
 async def measure(pages: dict[str, Page], seconds: float, since: float) -> dict[str, Any]:
     """Compare what was said with what was heard."""
+    # First of all: fetching tapes keeps the listener's page busy enough to stall it.
+    stats = await pages["listener"].evaluate("JSON.parse(JSON.stringify(window.stentor))")
     mouths = {name: await tape(pages[name], "microphone") for name in ("host", "speaker")}
     backs = {name: await tape(pages[name], "returned") for name in ("host", "speaker")}
     ear = await tape(pages["listener"], "played")
@@ -200,7 +202,6 @@ async def measure(pages: dict[str, Page], seconds: float, since: float) -> dict[
         self_db.append(20 * float(np.log10(max(own, 1e-9) / loud)))
         found[f"{name}_marks"] = len(said)
     holes = signals.holes(ear, signals.HOST, since + 1, until)
-    stats = await pages["listener"].evaluate("JSON.parse(JSON.stringify(window.stentor))")
     return found | {
         "mouth_to_ear_p50_s": round(percentile(mouth_to_ear, 0.5), 3),
         "mouth_to_ear_p95_s": round(percentile(mouth_to_ear, 0.95), 3),
