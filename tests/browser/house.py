@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Container
 from urllib.parse import parse_qs, urlsplit
 
 from stentor.edge.cards import KnownCard
@@ -23,6 +24,8 @@ class House:
         silent: live responses stay open and say nothing.
         refusing: an HTTP status that every live request is answered with, or 0.
         requests: paths asked for, in order.
+        lost: parts that the recording does not have.
+        away: paths of files that are answered 503 once.
     """
 
     def __init__(self, phase: str = "live") -> None:
@@ -35,6 +38,8 @@ class House:
         self.silent = False
         self.refusing = 0
         self.requests: list[str] = []
+        self.lost: Container[int] = ()
+        self.away: set[str] = set()
         self.log: list[tuple[str, object]] = []
         self.parts = 0
         self.first_part = 0
@@ -140,7 +145,11 @@ class House:
         if path == f"/s/{SPACE}/card.json":
             return await self._send(writer, 200, "application/json", json.dumps(self.card).encode())
         if replay := re.fullmatch(rf"/s/{SPACE}/replay/([\w-]+)\.mp4", path):
-            return await self._range(writer, recording(replay[1], self.parts), headers)
+            body = recording(replay[1], self.parts, lost=self.lost)
+            return await self._range(writer, body, headers)
+        if path.startswith(f"/s/{SPACE}/hls/") and self.parts:
+            name = path.rsplit("/", 1)[1]
+            return await self._send(writer, 200, "application/vnd.apple.mpegurl", self._hls(name))
         if path == f"/s/{SPACE}/replay/events.json":
             said = [what for kind, what in self.log if kind == "event"]
             events = [{"offset": k, "media_time": 0, "event": e} for k, e in enumerate(said)]
@@ -151,9 +160,26 @@ class House:
             policy = policy_of(text.decode(), microphone=True)
             return await self._send(writer, 200, "text/html", text, policy)
         file = self._files.get(path.removeprefix("/static/"))
+        if path in self.away:
+            self.away.discard(path)
+            return await self._send(writer, 503, "text/plain", b"")
         if file:
             return await self._send(writer, 200, file.content_type, file.content)
         return await self._send(writer, 404, "text/plain", b"")
+
+    def _hls(self, name: str) -> bytes:
+        """A playlist that has ended (RFC 8216), and the two files it names."""
+        chosen = sound("aac")
+        if name == "init.mp4":
+            return chosen.init
+        if name == "all.m4s":
+            return b"".join(chosen.part(k) for k in range(self.parts))
+        seconds = self.parts * PART_S
+        return (
+            "#EXTM3U\n#EXT-X-VERSION:7\n"
+            f"#EXT-X-TARGETDURATION:{round(seconds) + 1}\n#EXT-X-MEDIA-SEQUENCE:0\n"
+            f'#EXT-X-MAP:URI="init.mp4"\n#EXTINF:{seconds},\nall.m4s\n#EXT-X-ENDLIST\n'
+        ).encode()
 
     async def _send(
         self, writer: asyncio.StreamWriter, status: int, kind: str, body: bytes, extra: str = ""

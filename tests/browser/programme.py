@@ -3,6 +3,7 @@
 import fractions
 import functools
 import struct
+from collections.abc import Container
 from dataclasses import dataclass
 
 import av
@@ -119,10 +120,10 @@ def fragment(number: int, decode_time: int, packets: list[bytes], samples: int) 
     return box(b"moof", sequence, box(b"traf", *before, run)) + box(b"mdat", *packets)
 
 
-def recording(rendition: str, parts: int, run_parts: int = 50) -> bytes:
-    """A replay: init, `sidx`, parts."""
+def recording(rendition: str, parts: int, run_parts: int = 50, lost: Container[int] = ()) -> bytes:
+    """A replay: init, `sidx`, parts; those in `lost` are holes in it."""
     chosen = sound(rendition)
-    media = [chosen.part(k) for k in range(parts)]
+    media = [b"" if k in lost else chosen.part(k) for k in range(parts)]
     runs = [media[k : k + run_parts] for k in range(0, parts, run_parts)]
     table = b"".join(
         struct.pack(">III", len(b"".join(run)), len(run) * PART_SAMPLES, 1 << 31) for run in runs

@@ -243,3 +243,49 @@ async def test_a_browser_without_media_source_gets_the_playlist(house: House, vi
     await visit.until("audio.src.endsWith('/hls/aac.m3u8')")
     await visit.until("stentor.state === 'waiting'")
     assert not [path for path in house.requests if "/live/" in path]
+
+
+async def test_a_hole_in_a_recording_is_passed_over(house: House, visit: Visit) -> None:
+    """One within a run, and one at the beginning of the next (10 s a run)."""
+    house.parts = 120
+    house.lost = {10, 11, 12, *range(45, 56)}
+    house.tell(phase="replay", duration_samples=24 * 48_000)
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    await visit.page.click("#listen")
+    await visit.until("audio.currentTime > 1.5")
+    await visit.until("audio.currentTime > 2.7", 3)
+    await visit.page.evaluate(
+        "() => { const seek = document.getElementById('seek'); seek.value = 8.3;"
+        "seek.dispatchEvent(new Event('input')) }"
+    )
+    await visit.until("audio.currentTime > 11.3", 4)
+    fetched = [path for path in house.requests if path.endswith(".mp4")]
+    assert len(fetched) <= 6, "each run once or twice, and the index"
+
+
+async def test_a_script_that_is_away_is_tried_again(house: House, visit: Visit) -> None:
+    house.parts = 20
+    house.away = {"/static/recording.js", "/static/replay.js"}
+    house.tell(phase="replay", duration_samples=4 * 48_000)
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    await visit.page.wait_for_selector("#seek", timeout=15_000)
+    await visit.page.click("#listen")
+    await visit.until("audio.currentTime > 0.3")
+
+
+async def test_without_media_source_the_end_is_not_the_beginning(
+    house: House, visit: Visit
+) -> None:
+    await visit.page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource")
+    house.parts = 10
+    await visit.page.goto(f"{house.url}/s/{SPACE}")
+    await visit.page.click("#listen")
+    await visit.until("stentor.state === 'playing'")
+    house.ended = True
+    house.tell(phase="replay", duration_samples=2 * 48_000)
+    await visit.page.wait_for_selector("#seek", timeout=15_000)
+    assert await visit.ask("audio.paused")
+    assert await visit.page.inner_text("#listen-word") == "Play"
+    await visit.page.click("#listen")
+    await visit.until("stentor.state === 'playing'")
+    assert house.requests.count(f"/s/{SPACE}/hls/aac.m3u8") == 1

@@ -174,3 +174,78 @@ async def test_strangers_are_led_to_the_door(node: Node, browser: Browser) -> No
     await stranger.fill("#name", "Nobody")
     await stranger.click("#join")
     await expect(stranger.locator("#door-error")).not_to_be_empty()
+
+
+async def test_who_has_left_is_not_heard(node: Node, browser: Browser) -> None:
+    """Also when a microphone was being asked for in that moment."""
+    host = await host_at_the_door(node, browser)
+    await host.evaluate(
+        """() => {
+          const { mediaDevices } = navigator;
+          const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+          window.tracks = [];
+          window.allowed = Promise.resolve();
+          mediaDevices.getUserMedia = async (wishes) => {
+            const stream = await ask(wishes);
+            tracks.push(...stream.getTracks());
+            await allowed;
+            return stream;
+          };
+        }"""
+    )
+    await host.click("#join")
+    await until(host, "globalThis.stentor?.state === 'connected'")
+    await host.evaluate("() => { allowed = new Promise((done) => (window.allow = done)) }")
+    await host.click("summary")
+    await host.click("#processing")
+    await until(host, "tracks.length === 2")
+    await host.click("#leave")
+    await expect(host.locator("#closed")).to_be_visible()
+    await host.evaluate("() => allow()")
+    await until(host, "tracks.every(({ readyState }) => readyState === 'ended')")
+    await host.evaluate("() => navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
+    await host.keyboard.press("m")
+    assert await face(host, "publishes") == 1
+    assert await face(host, "state") == "idle"
+    assert await face(host, "muted") is False, "the keys of the stage do nothing here"
+
+
+async def test_the_studio_shows_what_the_stage_does(node: Node, browser: Browser) -> None:
+    """Muted from another window with the same seat; a title by Enter; focus that is not lost."""
+    host = await host_at_the_door(node, browser)
+    await host.click("#join")
+    await until(host, "globalThis.stentor?.state === 'connected'")
+    await host.evaluate(
+        """async () => {
+          const space = location.pathname.split("/")[2];
+          const Authorization = `Bearer ${sessionStorage.getItem(`stentor.seat.${space}`)}`;
+          await fetch(`/stage/${space}/commands`, { method: "POST",
+            headers: { Authorization, "Content-Type": "application/json" }, body: JSON.stringify(
+              { command: "speaker.mute", speaker: stentor.card.speakers[0].id }) });
+        }"""
+    )
+    await expect(host.locator("#mute-says")).to_have_text("You are muted. Nobody hears you.")
+    await host.click("#mute")
+    await until(host, "stentor.card.speakers[0].muted !== true && !stentor.muted")
+
+    await host.click("#edit")
+    await host.fill("#edit-name", "The day shift")
+    await host.keyboard.press("Enter")
+    await expect(host.locator("#title")).to_have_text("The day shift")
+    for control, following in (("doors", "start"), ("start", "end")):
+        await host.focus(f"#{control}")
+        await host.keyboard.press("Enter")
+        await until(host, f"document.activeElement.id === '{following}'")
+
+
+async def test_where_site_data_is_blocked(node: Node, browser: Browser) -> None:
+    host = await host_at_the_door(node, browser)
+    await host.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage"]) {
+          const get = () => { throw new DOMException("blocked", "SecurityError"); };
+          Object.defineProperty(window, name, { get });
+        }"""
+    )
+    await host.reload()
+    await host.click("#join")
+    await expect(host.locator("#line")).to_have_text("Connected to the stage.", timeout=10_000)

@@ -129,10 +129,13 @@ export class ReplayPlayer extends EventTarget {
     return new Promise(() => {}); // nothing more will be read
   }
 
+  /** Browsers stop short of the edge of what they have. */
+  get #marginS() { return this.#audio.readyState < 3 ? 0.5 : 0.05; }
+
   #holds(seconds) {
     const { buffered } = this.#audio;
     for (let k = 0; k < buffered.length; k++) {
-      if (buffered.start(k) <= seconds + 0.05 && buffered.end(k) > seconds + 0.05) return true;
+      if (buffered.start(k) <= seconds + 0.05 && buffered.end(k) > seconds + this.#marginS) return true;
     }
     return false;
   }
@@ -143,7 +146,7 @@ export class ReplayPlayer extends EventTarget {
 
   /** Where the sound goes on after a hole that the recording itself has, or -1. */
   #afterHole(nowS) {
-    const here = this.#runAt(nowS + 0.05);
+    const here = this.#runAt(nowS + this.#marginS);
     const run = this.#runs[here];
     if (!this.#appended.has(run) || this.#holds(nowS)) return -1;
     const { buffered } = this.#audio;
