@@ -89,6 +89,7 @@ async def test_a_host_a_guest_and_a_listener(node: Node, browser: Browser) -> No
 
     await host.get_by_role("button", name="Mute Bengt Berg").click()
     await expect(guest.locator("#mute-says")).to_have_text("You are muted. Nobody hears you.")
+    await until(host, "document.activeElement.ariaLabel === 'Remove Bengt Berg'")
     await guest.locator("#title").click()
     await guest.keyboard.press("Space")
     await until(guest, "stentor.muted === false")
