@@ -106,7 +106,7 @@ RTCP_INTERVAL_S = 2.5
 STUDIO_FOLLOWERS_MAX = 64
 """Studios that follow one Space's stage at once."""
 STREAMS_PER_SEAT_MAX = 3
-"""Streams of one seat: tabs, and connections nobody has noticed to be dead. The oldest gives way."""
+"""Streams of one seat: tabs, and dead connections nobody has noticed; the oldest gives way."""
 SPACES_OPEN_MAX = 256
 """Spaces that are scheduled or live at once on one stage."""
 SEATS_MAX = 1_000
