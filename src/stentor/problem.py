@@ -44,6 +44,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "sdp.too_large": 413,
     "sdp.unusable": 422,
     "session.unknown": 404,
+    "recording.none": 404,
     "recording.withdrawn": 410,
     "recording.deleted": 410,
     "cursor.malformed": 400,

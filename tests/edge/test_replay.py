@@ -133,6 +133,19 @@ async def test_before_the_end_there_is_no_replay(running: Running, programme: Pr
     assert (await whole(running, f"/s/{SPACE}/replay/flac.mp4")).status == 404
 
 
+async def test_what_was_cancelled_has_no_recording(running: Running, programme: Programme) -> None:
+    programme.event(events.SpaceEnded(at_ms=1, reason="cancelled"))
+    programme.writer.seal(0)
+    programme.show(phase="cancelled", end_reason="cancelled", ended_at_ms=1)
+    for target in ("replay/opus.mp4", "replay/events.json", "hls/aac.m3u8"):
+        heard = await whole(running, f"/s/{SPACE}/{target}")
+        assert (heard.status, heard.json()["code"]) == (404, "recording.none")
+    heard = await whole(running, f"/s/{SPACE}/live/opus")
+    assert (heard.status, heard.json()["code"]) == (409, "space.ended")
+    assert "replay" not in heard.json()
+    assert (await whole(running, f"/s/{SPACE}")).status == 200
+
+
 @pytest.mark.parametrize("phase", ["withdrawn", "deleted"])
 async def test_what_the_host_took_back_is_gone(
     running: Running, ended: Programme, phase: str

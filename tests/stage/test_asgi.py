@@ -102,7 +102,6 @@ async def test_every_wrong_request_is_a_problem_document(house: StageHouse) -> N
         (403, "token.wrong_space", ("POST", f"{at}/commands", other, end)),
         (403, "token.wrong_role", ("POST", f"{at}/commands", invite, end)),
         (404, "speaker.unknown", ("POST", f"{at}/commands", guest, end)),
-        (409, "space.not_live", ("POST", f"{at}/commands", ada.token, end)),
         (415, "request.media_type", ("POST", f"{at}/commands", ada.token, end, "text/plain")),
         (413, "request.too_large", ("POST", f"{at}/commands", ada.token, big)),
         (400, "request.malformed", ("POST", f"{at}/commands", ada.token, b"{")),
@@ -257,6 +256,28 @@ async def test_a_space_that_is_over_refuses_all_but_the_host_and_the_recording(
     assert types[-3:] == ["recording.withdrawn", "recording.restored", "recording.deleted"]
     again = await ada.command("recording.restore")
     assert (again.status_code, again.json()["code"]) == (410, "recording.deleted")
+
+
+@pytest.mark.parametrize("doors", [False, True])
+async def test_what_has_not_begun_can_be_cancelled(house: StageHouse, doors: bool) -> None:
+    ada = await (await house.create(starts_at_ms=round((time.time() + 7_200) * 1000))).follow()
+    if doors:
+        await ada.command("doors.open")
+    answer = await ada.command("space.end")
+    assert answer.json()["events"][0]["reason"] == "cancelled"
+    await asyncio.wait_for(ada.ended.wait(), 10)
+    assert ada.lines[-1]["card"]["phase"] == "cancelled"
+    await card_in_phase(house, ada.space, "cancelled")
+    assert house.records(ada.space)[-1].header.kind is Kind.SEAL
+    for command, status, code in (
+        ("space.start", 409, "space.ended"),
+        ("recording.withdraw", 404, "recording.none"),
+    ):
+        answer = await ada.command(command)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+    await house.stop()
+    await house.start()
+    assert (await house.wait_ready())["spaces"] == 0
 
 
 def house_events_after_erasure(house: StageHouse, space: str) -> list[dict[str, Any]]:

@@ -116,6 +116,8 @@ class Recordings:
                 raise Refused("recording.withdrawn", "The host has withdrawn this recording.")
             case "deleted":
                 raise Refused("recording.deleted", "The host has deleted this recording.")
+            case "cancelled":
+                raise Refused("recording.none", "This Space never began: nothing was recorded.")
             case _:
                 return await self._shelf.log(SpaceId(known.card.space))
 

@@ -23,7 +23,7 @@ from stentor.record import RENDITION_NAMES, Cursor
 from stentor.tokens import Keyring
 
 _READS = frozenset({"GET", "HEAD"})
-_OVER = frozenset({"replay", "withdrawn", "deleted"})
+_OVER = frozenset({"replay", "withdrawn", "deleted", "cancelled"})
 _HLS = "aac"
 """The rendition every HLS player knows."""
 _LIVE_HEADERS = [
@@ -147,7 +147,7 @@ class Routes:
     def _ended(self, known: KnownCard, rendition: str) -> Answer:
         refused = Refused("space.ended", "This Space has ended.")
         document = msgspec.json.decode(problem.body_of(refused))
-        if known.card.phase not in {"withdrawn", "deleted"}:
+        if known.card.phase not in {"withdrawn", "deleted", "cancelled"}:
             document["replay"] = f"/s/{known.card.space}/replay/{rendition}.mp4"
         given = of_error(refused)
         given.body = msgspec.json.encode(document)

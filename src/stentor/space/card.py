@@ -8,8 +8,11 @@ from typing import Literal
 
 import msgspec
 
-Phase = Literal["scheduled", "doors", "live", "ended", "replay", "withdrawn", "deleted"]
-"""`ended` lasts from the end until the log is sealed (well under two seconds), then `replay`."""
+Phase = Literal[
+    "scheduled", "doors", "live", "ended", "replay", "withdrawn", "deleted", "cancelled"
+]
+"""`ended` lasts from the end until the log is sealed (well under two seconds), then `replay`; or
+`cancelled`, when the programme never began."""
 
 
 class CardSpeaker(msgspec.Struct, frozen=True, omit_defaults=True):

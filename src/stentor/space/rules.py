@@ -79,12 +79,11 @@ class Rule(msgspec.Struct, frozen=True):
 _LEADERS: frozenset[SeatRole] = frozenset({"host", "cohost"})
 _ALL: frozenset[SeatRole] = frozenset({"host", "cohost", "speaker"})
 _HOST: frozenset[SeatRole] = frozenset({"host"})
-_LIVE: frozenset[Phase] = frozenset({"live"})
 
 RULES: Mapping[type[Command], Rule] = {
     OpenDoors: Rule(_LEADERS, OPEN),
     StartSpace: Rule(_LEADERS, OPEN),
-    EndSpace: Rule(_LEADERS, _LIVE),
+    EndSpace: Rule(_LEADERS, OPEN),
     UpdateSpace: Rule(_LEADERS, OPEN),
     CreateInvite: Rule(_LEADERS, OPEN),
     MuteSpeaker: Rule(_ALL, OPEN),
@@ -114,7 +113,7 @@ def decide(state: State, actor: Actor, command: Command, moment: Moment) -> list
         case StartSpace():
             return [] if state.phase == "live" else [SpaceStarted(moment.at_ms)]
         case EndSpace():
-            return [SpaceEnded(moment.at_ms, "host", moment.media_time)]
+            return _end(state, actor, moment)
         case UpdateSpace():
             return _update(state, command, moment)
         case CreateInvite():
@@ -268,14 +267,22 @@ def _check_phase(state: State, rule: Rule) -> None:
     if rule.phases >= KEPT:
         if state.phase == "deleted":
             raise Refused("recording.deleted", "This recording was deleted for good.")
+        if state.phase == "cancelled":
+            raise Refused("recording.none", "This Space never began: nothing was recorded.")
         raise Refused("space.not_ended", "This is possible once the Space has ended.")
-    if state.phase in OVER:
-        raise _ended()
-    raise Refused("space.not_live", "The Space has not begun yet.")
+    raise _ended()
 
 
 def _ended() -> Refused:
     return Refused("space.ended", "This Space has ended; its address offers the recording.")
+
+
+def _end(state: State, actor: Actor, moment: Moment) -> list[Event]:
+    if state.phase == "live":
+        return [SpaceEnded(moment.at_ms, "host", moment.media_time)]
+    if actor.role != "host":
+        raise Refused("token.wrong_role", "Only the host cancels what has not begun.")
+    return [SpaceEnded(moment.at_ms, "cancelled", 0)]
 
 
 def _update(state: State, command: UpdateSpace, moment: Moment) -> list[Event]:

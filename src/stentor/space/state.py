@@ -43,10 +43,11 @@ PHASES: Mapping[Phase, frozenset[Phase]] = {
     "scheduled": frozenset({"doors", "live", "ended"}),
     "doors": frozenset({"live", "ended"}),
     "live": frozenset({"ended"}),
-    "ended": frozenset({"replay"}),
+    "ended": frozenset({"replay", "cancelled"}),
     "replay": frozenset({"withdrawn", "deleted"}),
     "withdrawn": frozenset({"replay", "deleted"}),
     "deleted": frozenset(),
+    "cancelled": frozenset(),
 }
 """Which phase may follow which."""
 
@@ -185,8 +186,10 @@ def fold(state: State, event: Event) -> State:
 
 
 def sealed(state: State) -> State:
-    """The state once the log is sealed: the replay is there."""
-    return replace(state, phase="replay") if state.phase == "ended" else state
+    """The state once the log is sealed: the replay is there, if the programme ever began."""
+    if state.phase != "ended":
+        return state
+    return replace(state, phase="replay" if state.started_at_ms else "cancelled")
 
 
 def card_of(state: State, notice: str = "", duration_samples: int = 0) -> Card:

@@ -97,7 +97,7 @@ export class Desk {
   #state(card) {
     const was = this.#card?.phase;
     this.#card = card;
-    if (["ended", "replay", "withdrawn", "deleted"].includes(card.phase)) return this.#close("over");
+    if (["ended", "replay", "withdrawn", "deleted", "cancelled"].includes(card.phase)) return this.#close("over");
     if (was && was !== card.phase && card.phase === "doors") this.#say("The doors are open.");
     document.title = `${card.phase === "live" ? "● " : ""}${card.title} - Studio`;
     $("badge").textContent = BADGES[card.phase];
@@ -111,7 +111,8 @@ export class Desk {
     const focused = document.activeElement;
     $("doors").hidden = card.phase !== "scheduled";
     $("start").hidden = card.phase === "live";
-    $("end").hidden = card.phase !== "live";
+    $("end").hidden = card.phase !== "live" && this.#seat.role !== "host";
+    $("end").textContent = card.phase === "live" ? "End…" : "Call off…";
     // A focus that falls off a button would land where the space bar mutes.
     if (focused?.hidden) $(card.phase === "live" ? "end" : "start").focus();
     this.#showLine();
@@ -340,6 +341,14 @@ export class Desk {
   }
 
   async #end() {
+    if (this.#card?.phase !== "live") {
+      if (await this.#confirmed("Call the Space off?",
+        "It will not take place. Its page says that you have cancelled it, and nothing is recorded.", "Call it off")) {
+        // Begun meanwhile, it is not ended by this.
+        if (this.#card?.phase !== "live") await this.#command({ command: "space.end" });
+      }
+      return;
+    }
     if (await this.#confirmed("End the Space?",
       "It ends for everybody, for good, and the recording becomes public at once.", "End it")) {
       await this.#command({ command: "space.end" });

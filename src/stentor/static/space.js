@@ -37,6 +37,9 @@ function sentence() {
   const away = performance.now() - troubleAtMs > 700;
   if (card.phase === "withdrawn") return "The host has withdrawn this recording.";
   if (card.phase === "deleted") return "The host has deleted this recording for good.";
+  if (card.phase === "cancelled" || (card.phase === "ended" && !card.started_at_ms)) {
+    return card.end_reason === "cancelled" ? "The host has cancelled this Space." : "This Space never began.";
+  }
   if (card.phase === "ended") return "That was it. The recording will be here in a moment.";
   if (card.phase === "replay") return recording?.state === "stalled" ? "Fetching sound…" : "";
   switch (live.state) {
@@ -67,7 +70,7 @@ function button() {
 }
 
 const BADGES = { scheduled: "Coming", doors: "Doors open", live: "Live", ended: "Ended",
-  replay: "Recording", withdrawn: "Withdrawn", deleted: "Deleted" };
+  replay: "Recording", withdrawn: "Withdrawn", deleted: "Deleted", cancelled: "Cancelled" };
 
 function show() {
   const { phase } = card;
@@ -79,7 +82,7 @@ function show() {
   say("title", card.title);
   say("by", `with ${card.host_name}`);
   say("about", card.description ?? "");
-  say("on-stage", ahead() || phase === "live" ? "On stage" : "Who spoke");
+  say("on-stage", ahead() || phase === "live" || phase === "cancelled" ? "On stage" : "Who spoke");
   say("notice", card.notice ?? "");
   $("notice").hidden = !card.notice;
   $("when").hidden = !ahead();

@@ -10,7 +10,7 @@ const space = location.pathname.split("/")[2] ?? "";
 const inviteKey = `stentor.invite.${space}`;
 const seatKey = `stentor.seat.${space}`;
 const SCREENS = ["opening", "closed", "door", "stage", "over"];
-const OVER = ["ended", "replay", "withdrawn", "deleted"];
+const OVER = ["ended", "replay", "withdrawn", "deleted", "cancelled"];
 
 function only(/** @type {string} */ screen) {
   for (const name of SCREENS) $(name).hidden = name !== screen;
@@ -75,10 +75,11 @@ async function over() {
   if (!answer.ok) return;
   const card = await answer.json();
   $("over-title").textContent = card.title;
-  const says = { ended: "The recording will be there in a moment.",
+  const says = { ended: card.started_at_ms ? "The recording will be there in a moment." : "",
     replay: "The recording is public at the Space's address.",
     withdrawn: "You have withdrawn the recording. Nobody can hear it until you offer it again.",
-    deleted: "The recording is deleted for good." };
+    deleted: "The recording is deleted for good.",
+    cancelled: "It did not take place, and nothing was recorded." };
   $("over-says").textContent = says[card.phase] ?? "";
   $("over-link").textContent = card.phase === "replay" ? "To the recording" : "To its page";
   const token = forTab.get(seatKey);

@@ -18,6 +18,7 @@ BADGES: dict[Phase, str] = {
     "replay": "Recording",
     "withdrawn": "Recording withdrawn",
     "deleted": "Recording deleted",
+    "cancelled": "Cancelled",
 }
 
 
@@ -65,7 +66,7 @@ def home(cards: Iterable[Card], now_ms: int) -> Home:
 def hosted_by(cards: Iterable[Card], host_id: str) -> list[Item]:
     """A host's own Spaces, whatever their phase: open ones first, then the newest."""
     mine = [item(card) for card in cards if card.host_id == host_id]
-    over = {"ended", "replay", "withdrawn", "deleted"}
+    over = {"ended", "replay", "withdrawn", "deleted", "cancelled"}
     mine.sort(key=lambda each: (each.phase in over, -each.at_ms))
     return mine[:HOME_SPACES_MAX]
 
