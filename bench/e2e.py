@@ -169,11 +169,6 @@ async def join(evening: Evening, page: Page, name: str, picture: str) -> None:
     await page.locator("#mute").wait_for()
 
 
-def percentile(values: list[float], share: float) -> float:
-    """A percentile; infinite when there is nothing to count."""
-    return float(np.percentile(values, share * 100)) if values else float("inf")
-
-
 async def measure(pages: dict[str, Page], seconds: float, since: float) -> dict[str, Any]:
     """Compare what was said with what was heard."""
     # First of all: fetching tapes keeps the listener's page busy enough to stall it.
@@ -203,15 +198,15 @@ async def measure(pages: dict[str, Page], seconds: float, since: float) -> dict[
         found[f"{name}_marks"] = len(said)
     holes = signals.holes(ear, signals.HOST, since + 1, until)
     return found | {
-        "mouth_to_ear_p50_s": round(percentile(mouth_to_ear, 0.5), 3),
-        "mouth_to_ear_p95_s": round(percentile(mouth_to_ear, 0.95), 3),
+        "mouth_to_ear_p50_s": round(signals.percentile(mouth_to_ear, 0.5), 3),
+        "mouth_to_ear_p95_s": round(signals.percentile(mouth_to_ear, 0.95), 3),
         "mouth_to_ear_max_s": round(max(mouth_to_ear, default=float("inf")), 3),
         "unheard": unheard,
         "stalls": int(stats["stalls"]),
         "holes": len(holes),
         "hole_s": round(sum(length for _, length in holes), 2),
-        "stage_delay_p50_s": round(percentile(stage, 0.5), 3),
-        "stage_delay_p95_s": round(percentile(stage, 0.95), 3),
+        "stage_delay_p50_s": round(signals.percentile(stage, 0.5), 3),
+        "stage_delay_p95_s": round(signals.percentile(stage, 0.95), 3),
         "self_db": round(max(self_db), 1),
         "seconds": seconds,
     }

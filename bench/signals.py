@@ -160,3 +160,8 @@ def holes(tape: Tape, voice: Voice, since_s: float, until_s: float) -> list[tupl
                 out.append((since_s + (index - run) / 100, run / 100))
             run = 0
     return out
+
+
+def percentile(values: list[float], share: float) -> float:
+    """A percentile; infinite when there is nothing to count."""
+    return float(np.percentile(values, share * 100)) if values else float("inf")

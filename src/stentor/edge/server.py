@@ -64,12 +64,8 @@ async def serve(
     Args:
         door: the listening socket, shared with the node's other edges.
         index: which edge of this node, from 0.
-        deadlines: how patient the door is.
-        stuck_s: a listener that takes nothing for so long is let go.
-        heartbeat_s: longest silence in a live response.
-        connections_max: sockets held at once; fewer when there are not as many descriptors.
-        client_connections_max: as many for one client.
-        uncounted: addresses that may have more, beside the trusted proxies.
+        deadlines: how patient the door is; the others are bounds of `limits.py`.
+        uncounted: addresses that may have more connections, beside the trusted proxies.
 
     Raises:
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
