@@ -302,6 +302,16 @@ async def test_a_log_that_is_held_is_taken_up_when_it_is_let_go(tmp_path: Path) 
         await house.join(SPACE, token, "Ada")
 
 
+async def test_a_space_made_while_the_stage_takes_up_others_is_left_alone(tmp_path: Path) -> None:
+    async with StageHouse(tmp_path) as house:
+        for _ in range(5):  # the start of a stage is where the two can meet
+            made = [house.create(title=f"Talk {number}") for number in range(8)]
+            for studio in await asyncio.gather(*made):
+                assert (await studio.command("doors.open")).status_code == 200
+            await house.stop()
+            await house.start()
+
+
 @pytest.mark.parametrize("count", [20])
 async def test_many_announced_spaces_cost_nothing_and_close_quickly(
     tmp_path: Path, count: int

@@ -61,7 +61,7 @@ class Stage:
         self.floors: dict[str, Floor] = {}
         self.beat = Beat(clock, self._frame, self._stalled)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._creating = 0
+        self._creating: set[str] = set()
         self._faults = 0
         self._taken_up = asyncio.Event()
         self._untaken: dict[str, StentorError] = {}
@@ -144,13 +144,19 @@ class Stage:
             description=event.description,
             starts_at_ms=event.starts_at_ms,
         )
-        if len(self.floors) + self._creating >= SPACES_OPEN_MAX:
+        if len(self.floors) + len(self._creating) >= SPACES_OPEN_MAX:
             raise Refused("space.too_many", f"{SPACES_OPEN_MAX} Spaces are open; end one first.")
-        self._creating += 1
+        self._creating.add(space)
         try:
-            writer = await asyncio.to_thread(self._make_log, space)
+            floor = await self._open(event, at_ms)
         finally:
-            self._creating -= 1
+            self._creating.discard(space)
+        return floor
+
+    async def _open(self, event: SpaceScheduled, at_ms: int) -> Floor:
+        """Make a new Space's log and card, and put it among the open ones."""
+        space = event.space
+        writer = await asyncio.to_thread(self._make_log, space)
         floor = Floor(begin(event, at_ms), self.house, self._recorder(writer), self._over)
         floor.recorder.event(event, 0)
         try:
@@ -227,8 +233,9 @@ class Stage:
     async def _try_take_up(self, space: str) -> bool:
         """Whether nothing is left to be done for this Space, or nothing can be."""
         log, before = self.house.paths.log(space), self._untaken.get(space)
-        if space in self.floors or not await asyncio.to_thread(log.exists):
-            self._untaken.pop(space, None)  # it was being created just now, or is none
+        busy = space in self.floors or space in self._creating
+        if busy or not await asyncio.to_thread(log.exists):  # or an empty folder
+            self._untaken.pop(space, None)
             return True
         kept: Kept | None = None
         try:
@@ -258,10 +265,12 @@ class Stage:
 
     async def _let_go(self, space: str, kept: Kept | None) -> None:
         """Leave a Space that could not be taken up as it was, for the next try."""
+        if kept is None:
+            return
         floor = self.floors.pop(space, None)
         if floor is not None:
             await floor.suspend()
-        elif kept is not None:
+        else:
             kept.writer.close()
 
     def _take_up(self, kept: Kept) -> None:
