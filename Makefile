@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage drift fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage drift log-verify fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,12 @@ bench-stage: venv-test ## Measure the stage under its full number of speakers.
 
 drift: venv-test ## Measure clock drift and packet loss over hours, on a simulated clock.
 	@exec $(BIN)/python -m bench.drift $(ARGS)
+
+log-verify: venv-test ## Damage a log in every way and see that the first bad record is named.
+	@exec $(BIN)/python -m bench.log_verify $(ARGS)
+
+fresh: ## Time `make run` in a fresh clone: the first time, and when it is set up.
+	@exec python3 bench/fresh.py
 
 fmt: venv-test ## Format the code and mend what the linter can mend.
 	@$(BIN)/ruff check --quiet --fix-only .
