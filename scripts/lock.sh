@@ -9,7 +9,7 @@ command -v uv >/dev/null || {
 }
 for lock in run test demo; do
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-        --no-header --no-annotate --no-emit-index-url \
+        --no-header --no-annotate \
         "$@" "$lock.in" --output-file "$lock.txt"
     echo "stentor: wrote requirements/$lock.txt"
 done

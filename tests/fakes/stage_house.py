@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
@@ -104,7 +105,7 @@ class Studio:
         self.ended.set()
 
 
-class House:
+class House(ABC):
     """Data directory, keys, HTTP client and TCP door around a stage."""
 
     def __init__(self, folder: Path, clock: Clock | None = None, **knobs: Any) -> None:
@@ -135,11 +136,13 @@ class House:
         assert self._door is not None
         self._door.close()
 
+    @abstractmethod
     async def start(self) -> None:
-        raise NotImplementedError
+        """Have the stage run."""
 
+    @abstractmethod
     async def stop(self) -> None:
-        raise NotImplementedError
+        """Have it stop."""
 
     async def wait_ready(self) -> dict[str, Any]:
         """Wait until the stage answers."""
