@@ -43,7 +43,7 @@ class SpaceStarted(_Event, frozen=True, tag="space.started"):
 
 
 class SpaceEnded(_Event, frozen=True, tag="space.ended"):
-    """The programme is over. `reason`: `host`, `abandoned`, `disk`, or, unbegun, `cancelled`."""
+    """The programme is over. `reason`: `host`, `abandoned`, or, unbegun, `cancelled`."""
 
     at_ms: int
     reason: str

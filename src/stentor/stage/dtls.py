@@ -184,10 +184,5 @@ class DtlsServer:
         return datagrams
 
 
-def supported(algorithm: str) -> bool:
-    """Whether fingerprints by this hash function can be checked."""
-    return algorithm in _HASHES
-
-
 def _fingerprint(certificate: x509.Certificate, algorithm: str) -> str:
     return certificate.fingerprint(_HASHES[algorithm]).hex(":").upper()
