@@ -24,8 +24,6 @@ from stentor.tokens import Keyring
 
 _READS = frozenset({"GET", "HEAD"})
 _OVER = frozenset({"replay", "withdrawn", "deleted", "cancelled"})
-_HLS = "aac"
-"""The rendition every HLS player knows."""
 _LIVE_HEADERS = [
     ("Content-Type", "audio/mp4"),
     ("Cache-Control", "no-store"),
@@ -106,10 +104,10 @@ class Routes:
                 if rendition not in RENDITION_NAMES:
                     raise _no_rendition()
                 return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
-            case ["hls", file] if file == f"{_HLS}.m3u8":
-                return await self.recordings.hls(known, _HLS, "")
-            case ["hls", folder, file] if folder == _HLS and file:
-                return await self.recordings.hls(known, _HLS, file)
+            case ["hls", file] if (rendition := file.removesuffix(".m3u8")) in RENDITION_NAMES:
+                return await self.recordings.hls(known, rendition, "")
+            case ["hls", rendition, file] if rendition in RENDITION_NAMES and file:
+                return await self.recordings.hls(known, rendition, file)
             case _:
                 raise _nothing_here()
 
