@@ -173,6 +173,8 @@ CONNECTIONS_MAX = 18_000
 CLIENT_CONNECTIONS_MAX = 4_000
 """Connections of one client (an IPv4 address, 56 bits of IPv6) to one edge: behind the address of a
 telephone company are many people. Those of this machine and of trusted proxies are not counted."""
+PROXY_HEADER_BYTES_MAX = 1_024
+"""A PROXY header: addresses take at most 232 bytes, what proxies add (names, ids) a few hundred."""
 CLIENT_BODIES_MAX = 16
 """Request bodies of one client that an edge gathers at once."""
 CLIENT_DEAD_MS = 15_000

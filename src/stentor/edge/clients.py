@@ -1,10 +1,13 @@
 """Who a request comes from, through proxies of ours or not, and how much each client takes."""
 
 import ipaddress
+import socket
 import threading
 
 from stentor.edge.proxy import Visitor
+from stentor.edge.proxy_protocol import Source, parse
 from stentor.edge.request import Request
+from stentor.limits import PROXY_HEADER_BYTES_MAX
 
 IPV6_PREFIX = 56
 """What one household is commonly given (RFC 6177)."""
@@ -48,6 +51,28 @@ def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> 
     return Visitor(
         str(address) if address is not None else peer, host, told if told in _SCHEMES else scheme
     )
+
+
+def source_of(connection: socket.socket, said: bytearray) -> Source:
+    """Read the PROXY header from a non-blocking socket, and not one byte of what follows it.
+
+    Args:
+        said: what was read by earlier tries; empty at the first.
+
+    Raises:
+        BlockingIOError: it is not whole yet; try again when the socket can be read.
+        OSError: the connection broke, or ended before.
+        Refused: `proxy.header`.
+    """
+    while True:
+        arrived = connection.recv(PROXY_HEADER_BYTES_MAX, socket.MSG_PEEK)
+        if not arrived:
+            raise ConnectionResetError("no whole PROXY header came")
+        source = parse(bytes(said + arrived))
+        if source is not None:
+            connection.recv(source.bytes_used - len(said))
+            return source
+        said += connection.recv(len(arrived))  # all of it belongs to the header
 
 
 def client_of(text: str) -> str:
