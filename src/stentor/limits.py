@@ -154,6 +154,8 @@ HEADER_BYTES_MAX = 16 * 1024
 HEADER_COUNT_MAX = 64
 BODY_BYTES_MAX = 256 * 1024
 """A request body passed on to web or stage."""
+CHUNKS_MAX = 4_096
+"""Chunks one body may come in: 64 bytes each; every single one costs a turn of Python."""
 KEEP_ALIVE_S = 15.0
 JOIN_PARTS = 2
 """Parts a new listener is given at once: the buffer to start from, max(2 cadences, 400 ms)."""

@@ -99,8 +99,16 @@ class Cursor:
         epoch, dot, offset = text.partition(".")
         plain = epoch.isascii() and offset.isascii() and epoch.isdigit() and offset.isdigit()
         if not dot or not plain or len(epoch) > 10 or len(offset) > 20:
-            raise Refused("cursor.malformed", "A cursor looks like 1.4711: epoch, dot, offset.")
-        return cls(int(epoch), int(offset))
+            raise _malformed_cursor()
+        cursor = cls(int(epoch), int(offset))
+        # What no record can say must not come as far as those who write it in 32 and 64 bits.
+        if cursor.epoch >= 1 << 32 or cursor.offset >= 1 << 64:
+            raise _malformed_cursor()
+        return cursor
+
+
+def _malformed_cursor() -> Refused:
+    return Refused("cursor.malformed", "A cursor looks like 1.4711: epoch, dot, offset.")
 
 
 class Header(msgspec.Struct, frozen=True):

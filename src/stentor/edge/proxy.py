@@ -33,7 +33,7 @@ _UPSTREAMS = frozenset({"content-length", "date", "server"})
 """Headers of an answer that the door writes itself, or does not tell."""
 _OURS = frozenset({"forwarded", "x-real-ip", "content-length", "expect", "host"})
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\Z")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*\Z")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\x00]*)\Z")
 _REPEATABLE = frozenset({"GET", "HEAD"})
 READ_BYTES = 64 * 1024
 
@@ -196,7 +196,9 @@ class _Exchange:
         if start is None or None in fields:
             raise _Broken
         return int(start[1]), [
-            (field[1].decode("ascii"), field[2].decode("latin-1")) for field in fields if field
+            (field[1].decode("ascii"), field[2].strip(b" \t").decode("latin-1"))
+            for field in fields
+            if field
         ]
 
     async def _plain(self, left: int | None) -> AsyncIterator[bytes]:

@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 
 from stentor.errors import Refused
-from stentor.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX
+from stentor.limits import BODY_BYTES_MAX, CHUNKS_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX
 
 HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/1\.([01])\Z")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\Z")
+# The spaces around a value are stripped afterwards: an expression that could divide them in many
+# ways would try them all, for hours, on a head of nothing but spaces.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
@@ -111,7 +113,8 @@ def parse_head(head: bytes) -> Request:
         field = _FIELD.match(line)  # a folded line and space before the colon do not match
         if field is None:
             raise _malformed("A header is malformed.")
-        fields.append((field[1].decode("ascii").lower(), field[2].decode("latin-1")))
+        value = field[2].strip(b" \t").decode("latin-1")
+        fields.append((field[1].decode("ascii").lower(), value))
     target = _ABSOLUTE.sub(b"", start[2], count=1) if start[2][:1] != b"/" else start[2]
     if target[:1] == b"?" or not target:
         target = b"/" + target  # an absolute form without a path
@@ -155,6 +158,7 @@ class ChunkedBody:
         self.body = bytearray()
         self.done = False
         self._left = 0
+        self._chunks = 0
         self._trailers = False
         self._trailer_bytes = 0
 
@@ -181,6 +185,8 @@ class ChunkedBody:
                 self.done = not line
                 if self._trailer_bytes > HEADER_BYTES_MAX:
                     raise _malformed("The trailers are too long.")
+                if line and not _FIELD.match(line):
+                    raise _malformed("A trailer is malformed.")
                 continue
             self._begin(line)
 
@@ -201,6 +207,9 @@ class ChunkedBody:
         length = int(size[1], 16)
         if len(self.body) + length > BODY_BYTES_MAX:
             raise _too_large()
+        self._chunks += 1
+        if self._chunks > CHUNKS_MAX:
+            raise _malformed("The body comes in too many chunks.")
         if length:
             self._left = length + 2
         else:
