@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that tests and benchmarks use, when missing and when allowed to.
+# Installs the Debian packages that tests use, or with "bench" those of `make bench`, when missing
+# and when allowed to.
 set -eu
 
 missing=
@@ -7,11 +8,20 @@ want() {
     missing="$missing $1"
     echo "stentor: $1 is missing; without it these do not run: $2"
 }
+has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 
-command -v chromium >/dev/null || want chromium "tests in a real browser"
-command -v ffmpeg >/dev/null || want ffmpeg "tests with a player that is not ours"
-[ -d /usr/share/asterisk/sounds/en_US_f_Allison ] ||
-    want asterisk-core-sounds-en-wav "tests and benchmarks with recorded voices"
+if [ "${1:-}" = bench ]; then
+    has cc || want gcc "the benchmark's load client"
+    [ -f /usr/include/stdio.h ] || want libc6-dev "the benchmark's load client"
+    [ -f /usr/include/openssl/ssl.h ] || want libssl-dev "the benchmark's load client"
+    has icecast2 || want icecast2 "the comparison with Icecast"
+    has nginx || want nginx-light "the comparison with nginx"
+else
+    has chromium || want chromium "tests in a real browser"
+    has ffmpeg || want ffmpeg "tests with a player that is not ours"
+    [ -d /usr/share/asterisk/sounds/en_US_f_Allison ] ||
+        want asterisk-core-sounds-en-wav "tests and benchmarks with recorded voices"
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
@@ -20,6 +30,13 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
+# Servers that come with a package are for the benchmark alone: none is started as a service.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
 # shellcheck disable=SC2086
 if { apt-get update && apt-get install --yes --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
     rm -f "$log"

@@ -1,0 +1,1 @@
+"""What an edge costs and how well it serves, beside the physical limit, Icecast and nginx."""
