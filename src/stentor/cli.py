@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("serve", _serve, "run the whole node on this machine")
     add("stage", _stage, "run only the stage: speakers, mixing, the log")
     add("web", _web, "run only the web process: pages, accounts, API")
+    add("radio", _radio, "run only the radio process: MP3, AAC and Ogg Opus for the edges")
     edge = add("edge", _edge, "run only one edge: the public door and the listeners")
     edge.add_argument("--index", type=int, default=0, help="which edge of this node, from 0")
     edge.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
@@ -196,6 +197,12 @@ def _stage(options: argparse.Namespace) -> None:
     from stentor import node
 
     node.run_stage(_settings(options))
+
+
+def _radio(options: argparse.Namespace) -> None:
+    from stentor import node
+
+    node.run_radio(_settings(options))
 
 
 def _web(options: argparse.Namespace) -> None:

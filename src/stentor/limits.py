@@ -254,6 +254,29 @@ HLS_LIVE_SEGMENTS = 6
 HLS_SEGMENTS_KEPT = 128
 """Media segments an edge keeps in memory: 4 MB."""
 
+# Radio -------------------------------------------------------------------------------------------
+RADIO_BURST_PARTS = 20
+"""Parts a radio stream begins with: 4 s. Radio players wait until they have some seconds in hand,
+and two of the longest cadence are among them."""
+RADIO_PATIENCE_S = 2.0
+"""Without a part for so long a radio stream goes on with silence: half of what players had at first
+is still in hand, and most stages are back by then."""
+RADIO_BEHIND_PARTS = 50
+"""Parts a radio stream may be behind its log (10 s); then it leaves some out and goes on live."""
+RADIO_TICK_S = 0.1
+"""How often the radio process looks at the logs of those somebody listens to: half a part."""
+RADIO_RECORDS_PER_TURN = 16
+"""Records one Space's radio takes before others have their turn: 15 ms of encoding MP3."""
+RADIO_EVENTS_BACK = 200
+"""Events looked through for who speaks, when a radio stream begins."""
+RADIO_CONNECTIONS_MAX = 4_096
+"""Edges' connections to the radio process: every open Space in three formats on five edges."""
+RADIO_BACKLOG_BYTES = 256 * 1024
+"""Bytes waiting for one edge: half a minute of MP3. An edge further behind asks again."""
+RADIO_ASK_BYTES_MAX = 256
+RADIO_MESSAGE_BYTES_MAX = 64 * 1024
+"""One message of the radio process; a part has 2 kB, the silence before a start 32 kB."""
+
 # Node --------------------------------------------------------------------------------------------
 DOOR_BACKLOG = 4_096
 """Connections that wait in the kernel while every edge is busy or being restarted."""

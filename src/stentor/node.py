@@ -28,9 +28,9 @@ from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 
-NICENESS = {"stage": -10, "edge": -5, "web": 5}
-"""Who goes first when the processor is short: voices, then listeners, then pages. Going before
-others takes root or CAP_SYS_NICE; without them only web steps back."""
+NICENESS = {"stage": -10, "edge": -5, "radio": 2, "web": 5}
+"""Who goes first when the processor is short: voices, then listeners, then radio's encoders, then
+pages. Going before others takes root or CAP_SYS_NICE; without them only the latter step back."""
 
 
 def run_stage(settings: Settings) -> None:
@@ -39,6 +39,14 @@ def run_stage(settings: Settings) -> None:
 
     paths, clock = Paths(settings.data_dir), SystemClock()
     _run("stage", settings, paths, lambda stop: stage.serve(settings, paths, clock, stop))
+
+
+def run_radio(settings: Settings) -> None:
+    """Be the radio process until asked to stop: parts to MP3, AAC and Ogg Opus for the edges."""
+    from stentor import radio
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    _run("radio", settings, paths, lambda stop: radio.serve(settings, paths, clock, stop))
 
 
 def run_web(settings: Settings) -> None:

@@ -74,7 +74,7 @@ class Supervisor:
 
     def _plan(self, door_fd: int) -> list[Child]:
         program = [sys.executable, "-m", "stentor"]
-        plan = [Child(name, [*program, name, *self._flags]) for name in ("stage", "web")]
+        plan = [Child(name, [*program, name, *self._flags]) for name in ("stage", "radio", "web")]
         for index in range(self._settings.edge_count):
             door = ["--index", str(index), "--door-fd", str(door_fd)]
             command = [*program, "edge", *door, *self._flags]
