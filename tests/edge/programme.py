@@ -1,6 +1,7 @@
 """A Space on disk as the stage leaves it: a real log of really encoded audio, and a card."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -40,7 +41,14 @@ def sound(rendition: Rendition) -> Sound:
 class Programme:
     """Plays the stage's part: appends to the log, replaces the card."""
 
-    def __init__(self, paths: Paths, space: str = SPACE, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        space: str = SPACE,
+        clock: Clock | None = None,
+        sound: Callable[[Rendition], Sound] = sound,
+    ) -> None:
+        self.sound = sound
         self.paths = paths
         self.space = space
         self.clock = clock or SystemClock()
@@ -72,7 +80,7 @@ class Programme:
         started_at_ms = self.clock.wall_time() // 1_000_000
         self.event(events.SpaceStarted(at_ms=started_at_ms))
         for rendition in RENDITION_NAMES.values():
-            self.writer.append(Kind.INIT, sound(rendition).init, rendition=rendition)
+            self.writer.append(Kind.INIT, self.sound(rendition).init, rendition=rendition)
         self.show(phase="live", started_at_ms=started_at_ms)
 
     def play(self, parts: int, renditions: tuple[Rendition, ...] = tuple(Rendition)[1:]) -> None:
@@ -82,15 +90,22 @@ class Programme:
                 self.headers.append(self._append(rendition))
             self.played += 1
 
-    def _append(self, rendition: Rendition) -> Header:
-        known = sound(rendition).parts
+    def gap(self, parts: int) -> None:
+        """The stage was away for so long: silence in its place."""
+        for _ in range(parts):
+            for rendition in RENDITION_NAMES.values():
+                self._append(rendition, Flag.INDEPENDENT | Flag.GAP)
+            self.played += 1
+
+    def _append(self, rendition: Rendition, flags: Flag = Flag.INDEPENDENT) -> Header:
+        known = self.sound(rendition).parts
         part = known[self.played % len(known)]
         turn = self.played // len(known) * SECONDS * SAMPLE_RATE
         return self.writer.append(
             Kind.PART,
             part.payload,
             rendition=rendition,
-            flags=Flag.INDEPENDENT,
+            flags=flags,
             media_time=part.media_time + turn,
             duration=part.duration,
         )
@@ -109,7 +124,7 @@ class Programme:
 
     def payloads(self, rendition: Rendition) -> list[bytes]:
         """All parts appended, in order."""
-        known = sound(rendition).parts
+        known = self.sound(rendition).parts
         return [known[number % len(known)].payload for number in range(self.played)]
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import cast
 
 from stentor.clock import Clock
 from stentor.config import Settings
@@ -148,11 +149,10 @@ class _Edge(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
         self._radio.connections_count += 1
         if self._radio.connections_count > RADIO_CONNECTIONS_MAX:
-            transport.abort()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """What it asks for; anything after that ends the connection."""
