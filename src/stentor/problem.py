@@ -49,6 +49,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "recording.deleted": 410,
     "cursor.malformed": 400,
     "rendition.unknown": 404,
+    "radio.unknown": 404,
     "page.unknown": 404,
     "segment.unknown": 404,
 }

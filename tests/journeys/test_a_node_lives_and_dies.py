@@ -48,13 +48,13 @@ def answers(house: House) -> bool:
 
 def test_every_process_comes_back_and_sigterm_ends_all_in_time(house: House) -> None:
     assert house.setup_link.startswith("http")
-    for name in ("stage", "web", "edge-0", "edge-1"):
+    for name in ("stage", "radio", "web", "edge-0", "edge-1"):
         before = house.kill(name)
         eventually(lambda name=name, before=before: house.pid(name) not in {None, before})
     eventually(lambda: answers(house))
-    names = ("serve", "stage", "web", "edge-0", "edge-1")
+    names = ("serve", "stage", "radio", "web", "edge-0", "edge-1")
     assert house.stop() < 5.0
-    assert [house.pid(name) for name in names] == [None] * 5
+    assert [house.pid(name) for name in names] == [None] * 6
 
 
 def test_a_second_node_on_the_same_data_or_port_is_refused_clearly(
