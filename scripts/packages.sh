@@ -19,6 +19,8 @@ if [ "${1:-}" = bench ]; then
 else
     has chromium || want chromium "tests in a real browser"
     has ffmpeg || want ffmpeg "tests with a player that is not ours"
+    has curl || want curl "tests over HTTP/2"
+    has haproxy || want haproxy "tests behind a proxy"
     [ -d /usr/share/asterisk/sounds/en_US_f_Allison ] ||
         want asterisk-core-sounds-en-wav "tests and benchmarks with recorded voices"
 fi

@@ -1,49 +1,23 @@
 """The same door over TLS: pages, listeners, and clients that speak it badly."""
 
 import asyncio
-import datetime
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from stentor.config import Settings
 from stentor.edge.certificate import Certificate
 from stentor.edge.door import Deadlines
 from stentor.errors import Unavailable
 from stentor.record import Rendition
+from tests.certificates import make_certificate
 from tests.edge.client import Listener, Visitor
 from tests.edge.conftest import Running
 from tests.edge.programme import SPACE, Programme
 from tests.edge.upstream import Upstream, saying
-
-
-def make_certificate(folder: Path, serial: int) -> dict[str, str]:
-    """A self-made certificate for localhost, P-256."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return {"tls_cert": str(folder / "cert.pem"), "tls_key": str(folder / "key.pem")}
 
 
 @pytest.fixture(scope="module")
