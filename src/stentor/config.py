@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from stentor.errors import Refused
-from stentor.limits import ABANDONED_S, DOORS_BEFORE_S
+from stentor.limits import ABANDONED_S, CADENCES_MS, DOORS_BEFORE_S
 
+CADENCES = ("auto", *map(str, CADENCES_MS))
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -36,6 +37,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Private key (PEM) of `tls_cert`."""
     edges: int = 0
     """Edge processes; 0 means one for each core."""
+    cadence: str = "auto"
+    """How often listeners are sent to: `auto` (every 200 ms, more seldom under pressure), or always
+    every 200, 500, 1000 or 2000 ms. `stentor cadence` changes it while running."""
+    egress_mbit: float = 0.0
+    """What one edge may send, in Mbit/s, before listeners are sent to more seldom; 0: no bound."""
     udp_ports: str = "40000-40199"
     """UDP ports on which speakers' audio arrives; open them in the firewall."""
     udp_listen: str = ""
@@ -117,6 +123,10 @@ def _check(settings: Settings) -> None:
         raise ValueError(f"udp_ports '{settings.udp_ports}' should look like 40000-40199")
     if settings.edges < 0:
         raise ValueError("edges is a number of processes; 0 means one for each core")
+    if settings.cadence not in CADENCES:
+        raise ValueError(f"cadence '{settings.cadence}' is none of {', '.join(CADENCES)}")
+    if not 0 <= settings.egress_mbit < math.inf:
+        raise ValueError("egress_mbit is a number of Mbit/s; 0 means no bound")
     for name in ("abandoned_after_s", "doors_before_s"):
         if not 0 <= getattr(settings, name) < math.inf:
             raise ValueError(f"{name} is a number of seconds, 0 or more")

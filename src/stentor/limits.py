@@ -11,6 +11,7 @@ FRAME_SAMPLES = 960
 PART_FRAMES = 10
 """Frames in a part of the 20 ms renditions: 200 ms."""
 PART_SAMPLES = FRAME_SAMPLES * PART_FRAMES
+PART_MS = PART_SAMPLES * 1_000 // SAMPLE_RATE
 SPEAKERS_MAX = 13
 """Host, co-hosts and speakers heard at once: what X offers and what one core mixes with ease."""
 
@@ -148,6 +149,26 @@ DESCRIPTION_CHARS_MAX = 2_000
 NAME_CHARS_MAX = 60
 
 # Edge --------------------------------------------------------------------------------------------
+FULL_RETRY_S = 5.0
+"""Whoever finds every place taken is asked to come back after this."""
+HANDED_AT_ONCE = 64
+"""Connections one message of a gate hands to an edge."""
+HATCH_MESSAGE_BYTES = 64 * 1024
+"""One message between gate and edge: 64 admissions have about 5 kB."""
+EDGE_SILENT_S = 2.0
+"""An edge says how it stands twice a second; a silent one is given nobody."""
+GATES_MAX = 64
+"""Gates one edge takes connections from."""
+JOINS_HELD_MAX = 4_096
+"""Admitted connections a gate keeps while its edges are away or slow to take them."""
+JOINS_HELD_S = 3.0
+"""How long: an edge that died is back within two seconds."""
+EDGE_LOOK_S = 0.1
+"""How often a gate looks for an edge that is away."""
+ARRIVALS_MAX = 8_192
+"""Connections whose handshake or first request is not whole yet; the oldest makes room."""
+DEFER_ACCEPT_S = 5
+"""The kernel keeps a connection on which nothing has arrived to itself for so long."""
 HEADER_DEADLINE_S = 10.0
 """A request's head must be complete within this time from accept (slowloris)."""
 HEADER_BYTES_MAX = 16 * 1024
@@ -218,8 +239,37 @@ RESUME_PARTS_MAX = 3_000
 """How far behind the tail a listener may resume: 10 minutes; a browser forgets earlier audio."""
 RESUME_BYTES_MAX = 64 * 1024
 """Bytes read from the log at a time for one listener that is behind the ring."""
-LISTENERS_PER_SLICE = 256
-"""Sends of one part between two looks at who wants to join: about 3 ms."""
+SLOTS = 100
+"""Places in time listeners are spread over: two seconds in steps of a tick."""
+TICKS_PER_PART = 10
+TICK_GAP_S = 0.020
+"""Ticks of a wheel are at most so far apart: ten of them are one part."""
+FLUSH_S = 0.3
+"""Without a part for so long, what is still unsent is not kept back for one."""
+SLOT_SPARE = 64
+"""Listeners a slot takes beyond its fair share: few are not worth spreading."""
+SEND_COST_START_S = 10e-6
+"""What one send is taken to cost before it has been measured."""
+TICKS_PER_TURN = 2
+"""Ticks served between two looks at sockets and logs, so that nobody waits for a long lap."""
+CADENCES_MS = (200, 500, 1_000, 2_000)
+"""How often listeners can be sent to; each step about halves what an edge has to do."""
+CADENCE_BUSY_MAX = 0.75
+"""Share of its time an edge may send; beyond it delays grow quickly."""
+CADENCE_CALM_BUSY = 0.5
+"""A shorter cadence must leave half of the time free: between the two nothing changes."""
+CADENCE_LATE_S = 0.060
+"""Slots that have their turn so late are a sign of a machine that is short."""
+CADENCE_BEHIND_MAX = 0.25
+"""Share of listeners whose sockets are full: the network is short."""
+CADENCE_PRESSED_S = 1.5
+"""Pressure must last so long before a step: a single hiccup is none."""
+CADENCE_CALM_S = 10.0
+"""Calm must last so long before a step back."""
+CADENCE_LEAD_SPEED = 0.08
+"""Players play so much slower before a step, and gain that much sound in hand."""
+CADENCE_SPARE_S = 0.5
+"""Announced so much earlier than players need."""
 LOG_READS_PER_TURN = 16
 """Reads of logs for listeners behind the rings between two looks for new parts: about 5 ms."""
 ADMITTED_PER_SLICE = 64
@@ -253,6 +303,10 @@ HLS_LIVE_SEGMENTS = 6
 """Media segments in a live playlist: 24 s, three target durations and as many to spare."""
 HLS_SEGMENTS_KEPT = 128
 """Media segments an edge keeps in memory: 4 MB."""
+
+STEP_TELLING_TRIES = 10
+"""The stage is told of a step of the cadence so often, while it is away."""
+STEP_TELLING_PAUSE_S = 1.0
 
 # Radio -------------------------------------------------------------------------------------------
 RADIO_BURST_PARTS = 20
@@ -332,6 +386,7 @@ WEB_STOP_S = 2.0
 
 # Tokens ------------------------------------------------------------------------------------------
 TOKEN_BYTES_MAX = 1_024
+TICKET_BYTES_MAX = 128
 HOST_TOKEN_S = 24 * 3600
 SPEAKER_TOKEN_S = 24 * 3600
 INVITE_TOKEN_S = 7 * 24 * 3600

@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import uvloop
 
@@ -28,9 +29,18 @@ from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 
-NICENESS = {"stage": -10, "edge": -5, "radio": 2, "web": 5}
-"""Who goes first when the processor is short: voices, then listeners, then radio's encoders, then
-pages. Going before others takes root or CAP_SYS_NICE; without them only the latter step back."""
+NICENESS = {"stage": -10, "edge": -5, "gate": 0, "radio": 2, "web": 5}
+"""Who goes first when the processor is short: voices, then listeners, then the door, then radio's
+encoders, then pages. Going before others takes root or CAP_SYS_NICE; without them only the latter
+two step back."""
+
+
+class Stoppable(Protocol):
+    """What can be told to stop from a signal's handler."""
+
+    def stop(self) -> None:
+        """End soon."""
+        ...
 
 
 def run_stage(settings: Settings) -> None:
@@ -57,24 +67,59 @@ def run_web(settings: Settings) -> None:
     _run("web", settings, paths, lambda stop: web.serve(settings, paths, clock, stop))
 
 
-def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
-    """Be one edge until asked to stop.
+def run_gate(settings: Settings, index: int, door_fd: int | None) -> None:
+    """Be one gate until asked to stop: the public door, where listeners are handed to edges.
 
     Args:
-        index: which edge of this node, from 0.
+        index: which gate of this node, from 0.
         door_fd: descriptor of the listening socket inherited from the supervisor; None to bind one.
     """
     from stentor import edge
 
     paths, clock = Paths(settings.data_dir), SystemClock()
-    door = bind_door(settings) if door_fd is None else socket.socket(fileno=door_fd)
-    door.setblocking(False)
+    door = _inherited(settings, door_fd)
     _run(
-        f"edge-{index}",
+        f"gate-{index}",
         settings,
         paths,
-        lambda stop: edge.serve(settings, paths, clock, stop, door=door, index=index),
+        lambda stop: edge.serve_gate(settings, paths, clock, stop, door=door, index=index),
     )
+
+
+def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
+    """Be one edge until asked to stop: alone, or with TLS the door as well.
+
+    Args:
+        index: which edge of this node, from 0.
+        door_fd: as for a gate; only looked at with TLS.
+    """
+    from stentor import edge
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    name = f"edge-{index}"
+    if settings.tls_cert:
+        door = _inherited(settings, door_fd)
+        _run(
+            name,
+            settings,
+            paths,
+            lambda stop: edge.serve(settings, paths, clock, stop, door=door, index=index),
+        )
+        return
+    with _process(name, settings, paths):
+        edge.run_edge(settings, paths, clock, index, _stop_on_signals)
+    _telemetry.info("stopped")
+
+
+def _stop_on_signals(fanout: Stoppable) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: fanout.stop())
+
+
+def _inherited(settings: Settings, door_fd: int | None) -> socket.socket:
+    door = bind_door(settings) if door_fd is None else socket.socket(fileno=door_fd)
+    door.setblocking(False)
+    return door
 
 
 def bind_door(settings: Settings) -> socket.socket:
@@ -167,12 +212,9 @@ def lock_holder(path: Path) -> int | None:
     return None
 
 
-def _run(
-    name: str,
-    settings: Settings,
-    paths: Paths,
-    serve: Callable[[asyncio.Event], Awaitable[None]],
-) -> None:
+@contextlib.contextmanager
+def _process(name: str, settings: Settings, paths: Paths) -> Iterator[None]:
+    """What every process of a node is while it lives."""
     os.umask(0o077)
     telemetry.start(name, settings.telemetry)
     paths.create()
@@ -182,6 +224,16 @@ def _run(
     with hold_lock(paths, name):
         gc.collect()
         gc.freeze()  # what was imported lives as long as the process
+        yield
+
+
+def _run(
+    name: str,
+    settings: Settings,
+    paths: Paths,
+    serve: Callable[[asyncio.Event], Awaitable[None]],
+) -> None:
+    with _process(name, settings, paths):
         uvloop.run(_until_stopped(serve))
 
 

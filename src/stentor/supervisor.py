@@ -75,10 +75,15 @@ class Supervisor:
     def _plan(self, door_fd: int) -> list[Child]:
         program = [sys.executable, "-m", "stentor"]
         plan = [Child(name, [*program, name, *self._flags]) for name in ("stage", "radio", "web")]
-        for index in range(self._settings.edge_count):
-            door = ["--index", str(index), "--door-fd", str(door_fd)]
-            command = [*program, "edge", *door, *self._flags]
-            plan.append(Child(f"edge-{index}", command, (door_fd,)))
+        # TLS state cannot be handed over: then each edge is its own gate.
+        kinds = ("edge",) if self._settings.tls_cert else ("edge", "gate")
+        for kind in kinds:
+            for index in range(self._settings.edge_count):
+                command = [*program, kind, "--index", str(index)]
+                if kind == kinds[-1]:
+                    command += ["--door-fd", str(door_fd)]
+                inherited = (door_fd,) if kind == kinds[-1] else ()
+                plan.append(Child(f"{kind}-{index}", [*command, *self._flags], inherited))
         return plan
 
     @contextlib.contextmanager

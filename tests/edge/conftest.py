@@ -13,7 +13,7 @@ import pytest
 from stentor import edge, tokens
 from stentor.clock import SystemClock
 from stentor.config import Settings
-from stentor.edge.door import Deadlines
+from stentor.edge.conversation import Deadlines
 from stentor.paths import Paths
 from tests.edge.client import Listener, Visitor
 from tests.edge.programme import SPACE, Programme

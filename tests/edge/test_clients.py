@@ -7,8 +7,9 @@ import pytest
 
 from stentor.edge.clients import Addresses, Shares, client_of
 from stentor.limits import CLIENT_BODIES_MAX
+from tests.edge.client import Listener
 from tests.edge.conftest import Running, listening
-from tests.edge.programme import Programme
+from tests.edge.programme import SPACE, Programme
 from tests.edge.upstream import Upstream, saying
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -55,12 +56,19 @@ async def test_a_client_has_its_share_of_connections(
     programme.begin()
     programme.play(2)
     held = [await running.listen() for _ in range(2)]
+    one_more = f"/s/{SPACE}/live/opus"
+    heard = await (await running.visit()).get(one_more)
+    assert (heard.status, heard.json()["code"]) == (503, "door.full")
+    visitor = await running.visit()
+    assert (await visitor.get("/healthz")).status == 200, "who listens may still read"
+    (await running.visit()).write("G")  # the kernel keeps those to itself who say nothing
     heard = await (await running.visit()).get("/healthz")
     assert (heard.status, heard.json()["code"]) == (503, "door.full")
+    await visitor.close()
     await held.pop().close()
     while heard.status == 503:  # a listener's place is free once its thread has let it go
-        visitor = await running.visit()
-        heard = await visitor.get("/healthz")
+        visitor = await Listener.to(running.port)
+        heard = await visitor.begin(one_more)
         await visitor.close()
     assert heard.status == 200
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stentor.edge.door import Deadlines
+from stentor.edge.conversation import Deadlines
 from stentor.paths import Paths
 from stentor.record import Rendition
 from tests.edge.client import Listener

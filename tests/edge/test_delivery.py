@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from stentor.edge.delivery import Delivery, Gathering
+from stentor.clock import SystemClock
+from stentor.edge.admission import Admission
+from stentor.edge.cadence import Cadence
+from stentor.edge.clients import Shares
+from stentor.edge.delivery import Delivery
 from stentor.edge.follow import FollowedSpace
-from stentor.edge.listener import Admission, Listener
+from stentor.edge.gathering import Gathering
+from stentor.edge.listener import Listener
 from stentor.ids import SpaceId
 from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RING_PARTS
 from stentor.paths import Paths
@@ -40,7 +45,7 @@ class Room:
     def __init__(self, gathering: Gathering) -> None:
         self.gathering = gathering
         self.epoll = select.epoll()
-        self.delivery = Delivery(self.epoll, lambda: None, 0.0)
+        self.delivery = Delivery(self.epoll, SystemClock(), Cadence(), Shares(1))
         self.peers: list[socket.socket] = []
 
     def admit(self, cursor: Cursor) -> Listener:
@@ -49,20 +54,21 @@ class Room:
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
         self.peers.append(theirs)
-        admission = Admission(
-            SpaceId(SPACE), Rendition.OPUS, cursor, False, b"", lambda: b"", lambda: b""
-        )
-        listener = Listener(ours, admission, lambda: None)
+        admission = Admission(SPACE, "opus", chunked=False, cursor=(cursor.epoch, cursor.offset))
+        listener = Listener(ours.detach(), admission)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
+        listener.lane = self.gathering.lane("opus", chunked=False)
         self.delivery.begin(self.gathering, listener)
         return listener
 
     def heard(self, number: int) -> bytes:
+        """What came, without the head of the answer."""
         try:
-            return self.peers[number].recv(ROOM)
+            data = self.peers[number].recv(ROOM)
         except BlockingIOError:
             return b""
+        return data.partition(b"\r\n\r\n")[2] if data.startswith(b"HTTP") else data
 
     def close(self) -> None:
         for listener in list(self.delivery.listeners.values()):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stentor.edge.door import Deadlines
+from stentor.edge.conversation import Deadlines
 from tests.edge.client import Visitor
 from tests.edge.conftest import Running
 from tests.edge.programme import SPACE, Programme

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from stentor.config import Settings
 from stentor.edge.certificate import Certificate
-from stentor.edge.door import Deadlines
+from stentor.edge.conversation import Deadlines
 from stentor.errors import Unavailable
 from stentor.record import Rendition
 from tests.certificates import make_certificate

@@ -1,5 +1,6 @@
 """Who a request comes from, through proxies of ours or not, and how much each client takes."""
 
+import functools
 import ipaddress
 import socket
 import threading
@@ -12,6 +13,8 @@ from stentor.limits import PROXY_HEADER_BYTES_MAX
 IPV6_PREFIX = 56
 """What one household is commonly given (RFC 6177)."""
 LOOPBACK = "127.0.0.0/8,::1"
+CLIENTS_REMEMBERED = 4_096
+"""Addresses whose reading is not repeated."""
 _SCHEMES = frozenset({"http", "https"})
 
 
@@ -75,6 +78,7 @@ def source_of(connection: socket.socket, said: bytearray) -> Source:
         said += connection.recv(len(arrived))  # all of it belongs to the header
 
 
+@functools.lru_cache(CLIENTS_REMEMBERED)
 def client_of(text: str) -> str:
     """The part of an address that is counted as one client: all of IPv4, 56 bits of IPv6."""
     address = _address(text)

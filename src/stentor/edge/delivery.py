@@ -1,63 +1,32 @@
-"""Sends frames to listeners: one `send` each at the tail, as much as fits to those behind it."""
+"""Sends frames to listeners: one `send` each at their turn, as much as fits to those behind."""
 
 import contextlib
 import logging
+import os
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from stentor.edge.answer import LAST_CHUNK
-from stentor.edge.follow import FollowedSpace, Stream
-from stentor.edge.frames import heartbeat, preface, unframed
-from stentor.edge.listener import WOULD_BLOCK, Listener, bound
+from stentor.clock import Clock
+from stentor.edge.admission import begins, ended, whole
+from stentor.edge.answer import LAST_CHUNK, Answer
+from stentor.edge.cadence import Cadence
+from stentor.edge.clients import Shares
+from stentor.edge.follow import Stream
+from stentor.edge.frames import preface, unframed
+from stentor.edge.gathering import Gathering
+from stentor.edge.lane import Lane, Slot
+from stentor.edge.listener import WOULD_BLOCK, Behind, Listener
 from stentor.errors import Corrupt
 from stentor.limits import (
     BEHIND_FRAMES_MAX,
-    LISTENERS_PER_SLICE,
     LOG_READS_PER_TURN,
     RESUME_BYTES_MAX,
+    SEND_COST_START_S,
+    TICK_GAP_S,
 )
 
 _telemetry = logging.getLogger(__name__)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-
-
-class Gathering:
-    """A followed Space with those who listen to it.
-
-    Attributes:
-        at_tail: by rendition and whether they understand chunks: those who wait for the next frame.
-        waiting: admitted before the log was read, at all or as far as their cursors.
-        count: all of them.
-        idle_since: when somebody last left.
-        sent_at: when each rendition last said something.
-        changed: whether the log or the card has to be looked at.
-    """
-
-    __slots__ = (
-        "at_tail",
-        "changed",
-        "count",
-        "idle_since",
-        "measured",
-        "sent_at",
-        "space",
-        "waiting",
-    )
-
-    def __init__(self, space: FollowedSpace, now: float) -> None:
-        self.space = space
-        self.at_tail: dict[tuple[int, bool], dict[int, Listener]] = {}
-        self.waiting: dict[int, Listener] = {}
-        self.count = 0
-        self.idle_since = now
-        self.sent_at: dict[int, float] = {}
-        self.changed = True
-        self.measured = 0
-
-    def place_of(self, listener: Listener) -> dict[int, Listener]:
-        """Those at the tail who get the same bytes as this listener."""
-        admission = listener.admission
-        return self.at_tail.setdefault((admission.rendition, admission.chunked), {})
 
 
 class Delivery:
@@ -69,20 +38,29 @@ class Delivery:
         dropped: how many were let go, by reason: `left` by themselves, `stuck` (took nothing),
             `slow` (fell out of the ring), `fault` (the log could not be read).
         now: monotonic seconds at the beginning of this turn.
+        late_s: how late the latest turn of a slot was since this was last set to 0.
+        sent_bytes: to listeners at their turn.
     """
 
-    def __init__(self, epoll: select.epoll, between: Callable[[], None], now: float) -> None:
+    def __init__(
+        self, epoll: select.epoll, clock: Clock, cadence: Cadence, clients: Shares
+    ) -> None:
         """Begin with nobody.
 
         Args:
-            between: called between two slices of a long run of sends.
+            clients: whose share each listener gives back.
         """
         self._epoll = epoll
-        self._between = between
+        self._clients = clients
+        self._clock = clock
+        self._cadence = cadence
         self.listeners: dict[int, Listener] = {}
         self.behind: dict[int, Listener] = {}
         self.dropped = {"left": 0, "stuck": 0, "slow": 0, "fault": 0}
-        self.now = now
+        self.now = clock.now()
+        self.late_s = 0.0
+        self.sent_bytes = 0
+        self._send_cost_s = SEND_COST_START_S
         self._log_reads = LOG_READS_PER_TURN
 
     def begin_turn(self, now: float) -> None:
@@ -91,8 +69,7 @@ class Delivery:
         self._log_reads = LOG_READS_PER_TURN
 
     def add(self, listener: Listener) -> bool:
-        """Take a listener's socket; False when it had gone already."""
-        bound(listener.socket)
+        """Take a listener's connection; False when it had gone already."""
         try:
             self._epoll.register(listener.descriptor, _GONE)
         except OSError:
@@ -102,82 +79,133 @@ class Delivery:
         return True
 
     def happened(self, listener: Listener, event: int) -> None:
-        """What epoll said of a listener's socket."""
+        """What epoll said of a listener's connection."""
         if self.listeners.get(listener.descriptor) is not listener:
             return  # dropped in this turn; its descriptor may be somebody else's by now
         if event & _GONE:
             self.drop(listener, "left")
-        else:
-            self._catch_up(listener)
+        elif listener.behind is not None:
+            self._catch_up(listener, listener.behind)
 
     def begin(self, gathering: Gathering, listener: Listener) -> None:
         """Send the beginning of a live response: head, card, init and parts in the ring at once."""
-        space, admission = gathering.space, listener.admission
+        space, lane, behind = gathering.space, listener.lane, listener.behind
+        assert lane is not None and behind is not None, "nobody begins twice"
+        admission = behind.admission
+        assert admission is not None, "nobody begins twice"
         if space.sealed:
-            self.refuse(listener, admission.ended())
+            self.refuse(listener, ended(admission, gathering.phase))
             return
-        stream = listener.stream = space.streams[admission.rendition]
+        stream = lane.stream = space.streams[admission.stream]
         ring = stream.ring
-        listener.joined = ring.head
-        if admission.cursor is None:
-            listener.position = ring.join_position()
+        slot = listener.slot = lane.enter(stream.wheel.tick, self._cadence.stride)
+        behind.joined = ring.head
+        offset = space.offset_for(stream, admission.resumes_at, admission.since)
+        if offset is None:
+            behind.position = ring.join_position(self._cadence.join_parts, slot.position)
+        elif offset < ring.since:
+            behind.offset = offset
         else:
-            offset = space.resume_offset(admission.cursor, admission.rendition)
-            if offset < ring.since:
-                listener.offset = offset
-            else:
-                listener.position = ring.position_of(offset)
-        waits = listener.offset < 0 and listener.position >= ring.head
-        first = preface(space.card_now(stream), stream.init, space.next if waits else None)
-        frames = [first if admission.chunked else unframed(first)]
-        while len(frames) < BEHIND_FRAMES_MAX and listener.offset < 0:
-            frame = self._next(listener)
+            behind.position = ring.position_of(offset)
+        waits = behind.offset < 0 and behind.position >= slot.position
+        notes = space.card_now(stream) + self._cadence.notice(stream.media_time)
+        first = preface(notes, stream.init, space.next if waits else None)
+        frames = [first if lane.chunked else unframed(first)]
+        while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
+            frame = self._next(listener, behind)
             if not frame:
                 break
             frames.append(frame)
-        listener.pending = admission.head + b"".join(frames)
-        listener.stuck_since = self.now
-        self._catch_up(listener)
+        head = whole(begins(), chunked=lane.chunked, wall_time_s=self._clock.wall_time() / 1e9)
+        behind.pending = head + b"".join(frames)
+        behind.admission = None
+        behind.stuck_since = self.now
+        self._catch_up(listener, behind)
 
-    def send_fresh(self, gathering: Gathering) -> None:
-        """Give the new frames of every rendition to everybody at its tail."""
-        runs: list[tuple[list[Listener], bytes]] = []
-        for stream in gathering.space.streams.values():
-            if not stream.fresh:
+    def gap_s(self) -> float:
+        """Between two ticks: no longer than everybody's sends take, so that few wait for nobody."""
+        if self._cadence.stride != self._cadence.STRIDE_MIN:
+            return TICK_GAP_S  # an even distance is what longer cadences promise
+        return 2 * self._send_cost_s * len(self.listeners) / self._cadence.stride
+
+    def serve(self, gathering: Gathering, stream: Stream) -> None:
+        """One tick of a stream: whoever's turn it is gets what is new."""
+        wheel = stream.wheel
+        began = self._clock.now()
+        self.late_s = max(self.late_s, began - wheel.due_at())
+        numbers, _ = wheel.turn(self._cadence.stride)
+        count = 0
+        for lane in gathering.lanes_of(stream):
+            for number in numbers:
+                slot = lane.slots.get(number)
+                if slot is not None:
+                    count += len(slot.members)
+                    self._serve_slot(lane, slot, sealed=gathering.space.sealed)
+        if count:
+            cost_s = (self._clock.now() - began) / count
+            self._send_cost_s += 0.05 * (min(cost_s, 10 * self._send_cost_s) - self._send_cost_s)
+
+    def _serve_slot(self, lane: Lane, slot: Slot, *, sealed: bool) -> None:
+        assert lane.stream is not None, "whoever is in a slot hears something"
+        ring = lane.stream.ring
+        if slot.position < ring.base:
+            for listener in list(slot.members.values()):
+                self.drop(listener, "slow")
+        elif slot.position < ring.head:
+            self._send(slot, lane.frames_from(slot.position), ring.head)
+        early, slot.early = slot.early, {}
+        for listener in early.values():
+            if listener.behind is not None:
+                self._catch_up(listener, listener.behind)
+        if sealed:
+            self.finish(slot.members.values())
+
+    def _send(self, slot: Slot, data: bytes, head: int) -> None:
+        """One `send` for each; whoever cannot take all of it waits for room in its socket."""
+        short, gone = [], []
+        size = len(data)
+        write = os.write
+        for descriptor, listener in slot.members.items():
+            wire = listener.wire
+            try:
+                sent = write(descriptor, data) if wire is None else wire.send(data)
+            except WOULD_BLOCK:
+                short.append((listener, 0))
                 continue
-            frames, stream.fresh = stream.fresh, []
-            gathering.sent_at[stream.rendition] = self.now
-            for chunked in (True, False):
-                place = gathering.at_tail.get((stream.rendition, chunked))
-                if place:
-                    data = b"".join(frames if chunked else map(unframed, frames))
-                    runs.append((list(place.values()), data))
-        # Who joins between two slices has these frames from the ring: the lists are made before.
-        for everybody, data in runs:
-            self._send(everybody, data)
-
-    def send_heartbeat(self, gathering: Gathering, stream: Stream) -> None:
-        """Tell those at a rendition's tail where they are, when nothing else was said."""
-        gathering.sent_at[stream.rendition] = self.now
-        beat = heartbeat(gathering.space.next)
-        for chunked, data in ((True, beat), (False, unframed(beat))):
-            place = gathering.at_tail.get((stream.rendition, chunked))
-            if place:
-                self._send(list(place.values()), data)
+            except OSError:
+                gone.append(listener)
+                continue
+            if sent != size:
+                short.append((listener, sent))
+        self.sent_bytes += size * len(slot.members)
+        slot.position = head
+        for listener, sent in short:
+            behind = listener.behind = Behind()
+            behind.pending, behind.sent, behind.position = data, sent, head
+            self._fall_behind(listener, behind)
+        for listener in gone:
+            self.drop(listener, "left")
 
     def finish(self, listeners: Iterable[Listener]) -> None:
         """The programme is over: the last chunk, for those who have everything before it."""
         for listener in list(listeners):
-            self.refuse(listener, LAST_CHUNK if listener.admission.chunked else b"")
+            last = LAST_CHUNK if listener.lane is not None and listener.lane.chunked else b""
+            self._end(listener, last)
 
-    def refuse(self, listener: Listener, last: bytes) -> None:
-        """Send some last bytes and close."""
-        listener.pending, listener.sent, listener.ends = last, 0, True
+    def refuse(self, listener: Listener, given: Answer) -> None:
+        """Send a whole answer and close."""
+        chunked = listener.lane is None or listener.lane.chunked
+        wall_time_s = self._clock.wall_time() / 1e9
+        self._end(listener, whole(given, chunked=chunked, wall_time_s=wall_time_s))
+
+    def _end(self, listener: Listener, last: bytes) -> None:
+        behind = listener.behind = listener.behind or Behind()
+        behind.pending, behind.sent, behind.ends = last, 0, True
         try:
-            if listener.push():
+            if listener.push(behind):
                 self.drop(listener, "")
             else:
-                self._fall_behind(listener)
+                self._fall_behind(listener, behind)
         except OSError:
             self.drop(listener, "left")
 
@@ -189,12 +217,10 @@ class Delivery:
         self.behind.pop(listener.descriptor, None)
         if reason:
             self.dropped[reason] += 1
-        gathering = listener.gathering
-        if gathering is not None:
-            gathering.count -= 1
-            gathering.idle_since = self.now
-            gathering.place_of(listener).pop(listener.descriptor, None)
-            gathering.waiting.pop(listener.descriptor, None)
+        if listener.client:
+            self._clients.give_back(listener.client)
+        if listener.gathering is not None:
+            listener.gathering.leave(listener, self.now)
         with contextlib.suppress(OSError):
             self._epoll.unregister(listener.descriptor)
         listener.close()
@@ -202,114 +228,98 @@ class Delivery:
     def drop_stuck(self, stuck_s: float) -> None:
         """Let go of those whose sockets have taken nothing for too long."""
         for listener in list(self.behind.values()):
-            if self.now - listener.stuck_since >= stuck_s:
+            if listener.behind and self.now - listener.behind.stuck_since >= stuck_s:
                 self.drop(listener, "stuck")
 
-    def _send(self, everybody: list[Listener], data: bytes) -> None:
-        """One `send` for each; whoever cannot take all of it waits for room in its socket."""
-        size = len(data)
-        gone: list[Listener] = []
-        for start in range(0, len(everybody), LISTENERS_PER_SLICE):
-            if start:
-                self._between()
-            for listener in everybody[start : start + LISTENERS_PER_SLICE]:
-                try:
-                    sent = listener.send(data)
-                except WOULD_BLOCK:
-                    sent = 0
-                except OSError:
-                    gone.append(listener)
-                    continue
-                if sent != size:
-                    assert listener.stream is not None, "whoever is at the tail has a stream"
-                    listener.pending, listener.sent = data, sent
-                    listener.position = listener.stream.ring.head
-                    self._fall_behind(listener)
-        for listener in gone:
-            self.drop(listener, "left")
-
-    def _next(self, listener: Listener) -> bytes | None:
-        """What comes next for a listener that is behind; empty at the tail, None: not this turn."""
-        stream, gathering = listener.stream, listener.gathering
-        assert stream is not None, "a listener that has begun has a stream"
-        assert gathering is not None, "and a Space"
-        ring, chunked = stream.ring, listener.admission.chunked
-        while 0 <= listener.offset < ring.since:
+    def _next(self, listener: Listener, behind: Behind) -> bytes | None:
+        """What comes next for a listener that is behind; empty at its place, None: not now."""
+        lane, slot, gathering = listener.lane, listener.slot, listener.gathering
+        assert lane is not None and slot is not None, "a listener that has begun has a slot"
+        stream = lane.stream
+        assert stream is not None and gathering is not None, "and hears something"
+        ring = stream.ring
+        while 0 <= behind.offset < ring.since:
             if not self._log_reads:
                 return None
             self._log_reads -= 1
-            frames, listener.offset = gathering.space.frames_from_log(
-                listener.offset, stream.rendition, RESUME_BYTES_MAX
+            frames, behind.offset = gathering.space.frames_from_log(
+                behind.offset, stream.rendition, RESUME_BYTES_MAX
             )
             if frames:
-                return b"".join(frames if chunked else map(unframed, frames))
-        if listener.offset >= 0:
-            listener.position, listener.offset = ring.position_of(listener.offset), -1
-        while listener.position < ring.head:
-            position = listener.position
-            listener.position += 1
-            if position >= listener.joined or not ring.is_card(position):
+                return b"".join(frames if lane.chunked else map(unframed, frames))
+        if behind.offset >= 0:
+            behind.position, behind.offset = ring.position_of(behind.offset), -1
+        while behind.position < slot.position:
+            position = behind.position
+            behind.position += 1
+            if position >= behind.joined or not ring.is_note(position):
                 frame = ring.frame(position)
-                return frame if chunked else unframed(frame)
+                return frame if lane.chunked else unframed(frame)
         return b""
 
-    def _catch_up(self, listener: Listener) -> None:
-        """Send to a listener that is behind until its socket is full or it is at the tail."""
+    def _catch_up(self, listener: Listener, behind: Behind) -> None:
+        """Send to a listener that is behind until its socket is full or it is at its place."""
         reads = self._log_reads
         try:
             for _ in range(BEHIND_FRAMES_MAX):
-                before = listener.sent
-                whole = listener.push()
-                if whole or listener.sent > before:
-                    listener.stuck_since = self.now
-                if not whole:
+                before = behind.sent
+                all_taken = listener.push(behind)
+                if all_taken or behind.sent > before:
+                    behind.stuck_since = self.now
+                if not all_taken:
                     break
-                if listener.ends:
+                if behind.ends:
                     self.drop(listener, "")
                     return
-                stream = listener.stream
-                if stream and listener.offset < 0 and listener.position < stream.ring.base:
+                if self._has_lost_its_place(listener, behind):
                     self.drop(listener, "slow")
                     return
                 if self._log_reads < reads:
                     break  # one read of the log each: then it is the others' turn
-                following = self._next(listener)
+                following = self._next(listener, behind)
                 if following is None:
                     break
-                listener.pending = following
+                behind.pending = following
                 if not following:
-                    self._reach_tail(listener)
+                    self._reach_place(listener, behind)
                     return
         except (Corrupt, IndexError):
-            self._fault(listener)
+            _telemetry.exception("the log of a Space cannot be read")
+            self.drop(listener, "fault")
         except OSError:
             self.drop(listener, "left")
         else:
-            self._fall_behind(listener)
+            self._fall_behind(listener, behind)
 
-    def _reach_tail(self, listener: Listener) -> None:
-        gathering = listener.gathering
-        assert gathering is not None, "a listener that has begun has a Space"
+    @staticmethod
+    def _has_lost_its_place(listener: Listener, behind: Behind) -> bool:
+        """Whether the next frame it needs has left the ring."""
+        stream = listener.lane.stream if listener.lane is not None else None
+        return stream is not None and behind.offset < 0 and behind.position < stream.ring.base
+
+    def _reach_place(self, listener: Listener, behind: Behind) -> None:
+        """It has what its slot has, or more: it waits for its turn."""
+        slot, gathering = listener.slot, listener.gathering
+        assert slot is not None and gathering is not None, "a listener that has begun has a slot"
         self.behind.pop(listener.descriptor, None)
-        if listener.waits:
-            listener.waits = False
+        if behind.waits:
+            behind.waits = False
             self._epoll.modify(listener.descriptor, _GONE)
-        if gathering.space.sealed:
+        if gathering.space.sealed and behind.position >= slot.position:
             self.finish([listener])
+        elif behind.position > slot.position:
+            slot.early[listener.descriptor] = listener
         else:
-            gathering.place_of(listener)[listener.descriptor] = listener
+            slot.members[listener.descriptor] = listener
+            listener.behind = None
 
-    def _fall_behind(self, listener: Listener) -> None:
+    def _fall_behind(self, listener: Listener, behind: Behind) -> None:
         """Wait for room in a listener's socket."""
-        if listener.waits:
+        if behind.waits:
             return
-        if listener.gathering is not None:
-            listener.gathering.place_of(listener).pop(listener.descriptor, None)
-        listener.stuck_since = self.now
-        listener.waits = True
+        if listener.slot is not None:
+            listener.slot.members.pop(listener.descriptor, None)
+        behind.stuck_since = self.now
+        behind.waits = True
         self.behind[listener.descriptor] = listener
         self._epoll.modify(listener.descriptor, _GONE | select.EPOLLOUT)
-
-    def _fault(self, listener: Listener) -> None:
-        _telemetry.exception("the log of %s cannot be read", listener.admission.space)
-        self.drop(listener, "fault")

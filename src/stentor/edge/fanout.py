@@ -1,7 +1,8 @@
-"""The thread that sends: follows the logs of Spaces somebody listens to, apart from the event loop.
+"""The loop that sends: follows the logs of Spaces somebody listens to, and nothing else.
 
-It alone touches listeners, rings and the logs of followed Spaces. The event loop's thread hands
-sockets in by `admit` and never waits for it.
+It alone touches listeners, rings and the logs of followed Spaces. It is an edge's only thread, or
+one beside the event loop where door and edge are one process (with TLS, whose state cannot be
+handed over). Connections come in by `admit` or through the hatch, and nobody waits for it.
 """
 
 import contextlib
@@ -9,30 +10,40 @@ import logging
 import os
 import select
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from stentor.clock import Clock
-from stentor.edge.delivery import Delivery, Gathering
-from stentor.edge.follow import FollowedSpace
-from stentor.edge.listener import Admission, Listener
+from stentor.edge.admission import Admission, full, not_followed
+from stentor.edge.cadence import Cadence
+from stentor.edge.clients import Shares
+from stentor.edge.delivery import Delivery
+from stentor.edge.follow import FollowedSpace, Stream
+from stentor.edge.gathering import Gathering
+from stentor.edge.listener import Listener
+from stentor.edge.status import Status
+from stentor.edge.throttle import Throttle
 from stentor.errors import Corrupt
 from stentor.ids import SpaceId
 from stentor.limits import (
     ADMITTED_PER_SLICE,
+    CLIENT_CONNECTIONS_MAX,
+    CONNECTIONS_MAX,
     HEARTBEAT_S,
     LISTENER_STUCK_S,
     LIVE_HEARTBEAT_S,
     SPACE_IDLE_S,
     SPACES_FOLLOWED_MAX,
+    TICKS_PER_TURN,
 )
 from stentor.log import Bell
 from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 TICK_S = 0.5
-"""How often the thread looks at deadlines, and at logs whose bell may not have rung."""
+"""How often the loop looks at deadlines, and at logs whose bell may not have rung."""
 EVENTS_MAX = 512
 """Sockets looked after between two looks at the logs."""
 
@@ -41,8 +52,8 @@ class Fanout(threading.Thread):
     """All listeners of one edge.
 
     Attributes:
-        lag_ms: from a part's making to its having been sent to everybody at the tail, the last one.
-        failure: what ended the thread when nobody had asked it to end.
+        cadence: how often they are sent to.
+        failure: what ended the loop when nobody had asked it to end.
         warm: set once the Spaces it was given at first have been read.
     """
 
@@ -50,110 +61,165 @@ class Fanout(threading.Thread):
         self,
         paths: Paths,
         clock: Clock,
+        throttle: Throttle,
         *,
+        index: int = 0,
         first: Iterable[SpaceId] = (),
         stuck_s: float = LISTENER_STUCK_S,
         heartbeat_s: float = HEARTBEAT_S,
+        listeners_max: int = CONNECTIONS_MAX,
+        client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
     ) -> None:
         super().__init__(name="fanout", daemon=True)
         self._paths = paths
         self._clock = clock
+        self._throttle = throttle
+        self._index = index
         self._stuck_s = stuck_s
         self._heartbeat_s = heartbeat_s
+        self._listeners_max = listeners_max
+        self._clients = Shares(client_listeners_max)
         self._inbox: deque[Listener] = deque()
         self._stopping = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
+        self._ears: dict[int, Callable[[int], None]] = {}
         self._bell = Bell()
         self._gatherings: dict[SpaceId, Gathering] = {}
-        self._delivery = Delivery(self._epoll, self._take_in, clock.now())
-        self.lag_ms = 0.0
+        self.cadence: Cadence = throttle.cadence
+        self._delivery = Delivery(self._epoll, clock, self.cadence, self._clients)
+        self._idle_s = 0.0
+        self._ticked_at = clock.now()
+        self._lag_ms = 0.0
+        self.on_tick: list[Callable[[Status], None]] = []
         self.failure: BaseException | None = None
         self.warm = threading.Event()
         self._first = list(first)
 
+    def status(self) -> Status:
+        """How it stands. To be called from any thread."""
+        return Status(
+            edge=self._index,
+            listeners=len(self._delivery.listeners) + len(self._inbox),
+            listeners_max=self._listeners_max,
+            behind=len(self._delivery.behind),
+            dropped=dict(self._delivery.dropped),
+            lag_ms=round(self._lag_ms, 1),
+            spaces=len(self._gatherings),
+            cadence_ms=self.cadence.current_ms,
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more listeners are to be admitted. To be called from any thread."""
+        return self.listeners_count >= self._listeners_max
+
     @property
     def listeners_count(self) -> int:
-        """Sockets held, those not yet looked at included. To be called from any thread."""
+        """Listeners held, those not yet looked at included. To be called from any thread."""
         return len(self._delivery.listeners) + len(self._inbox)
 
-    @property
-    def dropped(self) -> dict[str, int]:
-        """How many listeners were let go, by reason. To be called from any thread."""
-        return dict(self._delivery.dropped)
-
-    @property
-    def behind_count(self) -> int:
-        """Listeners whose sockets are full. To be called from any thread."""
-        return len(self._delivery.behind)
-
-    def listeners_by_space(self) -> dict[str, int]:
-        """Listeners of each followed Space. To be called from any thread."""
-        return {space: gathering.count for space, gathering in list(self._gatherings.items())}
-
-    def admit(
-        self, connection: socket.socket, admission: Admission, released: Callable[[], None]
-    ) -> None:
-        """Take over a socket. Called from the event loop's thread.
-
-        Args:
-            released: called from this thread once the socket is closed.
-        """
-        self._inbox.append(Listener(connection, admission, released))
+    def admit(self, connection: socket.socket, admission: Admission) -> None:
+        """Take over a connection. To be called from any thread."""
+        if isinstance(connection, ssl.SSLSocket):
+            self._inbox.append(Listener(connection.fileno(), admission, connection))
+        else:
+            self._inbox.append(Listener(connection.detach(), admission))
         self._ring()
 
+    def take(self, descriptor: int, admission: Admission) -> None:
+        """Take over a plain connection. To be called from this loop alone."""
+        self._inbox.append(Listener(descriptor, admission))
+
+    def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
+        """Call back when a descriptor is readable or broken, with what epoll says of it."""
+        self._ears[descriptor] = called
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def forget(self, descriptor: int) -> None:
+        """Hear no more of a descriptor; to be called before it is closed."""
+        if self._ears.pop(descriptor, None):
+            self._epoll.unregister(descriptor)
+
     def stop(self) -> None:
-        """Close every listener and end. Called from any thread."""
+        """Close every listener and end. To be called from any thread, or a signal's handler."""
         self._stopping = True
         self._ring()
 
     def _ring(self) -> None:
-        with contextlib.suppress(OSError):  # it is ringing already, or the thread has ended
+        with contextlib.suppress(OSError):  # it is ringing already, or the loop has ended
             os.eventfd_write(self._wake, 1)
 
-    # What follows runs in this thread ------------------------------------------------------------
+    # What follows runs in this loop --------------------------------------------------------------
 
     def run(self) -> None:
         """Send until told to stop."""
         try:
-            self._epoll.register(self._wake, select.EPOLLIN)
-            self._epoll.register(self._bell.fileno(), select.EPOLLIN)
-            tick_at = self._clock.now() + TICK_S
+            self.hear(self._wake, lambda _: _drain(self._wake))
+            self.hear(self._bell.fileno(), self._bell_rang)
             for name in self._first:
                 self._gathering(name)
             while not self._stopping:
-                self._turn(max(0.0, tick_at - self._clock.now()))
-                if self._delivery.now >= tick_at:
-                    tick_at = self._delivery.now + TICK_S
-                    self._tick()
+                self._turn()
         except Exception as failure:  # the process ends with it: see server.py
             self.failure = failure
-            _telemetry.exception("the thread that sends has failed")
+            _telemetry.exception("the loop that sends has failed")
         finally:
             self._close()
 
-    def _turn(self, wait_s: float) -> None:
+    def _turn(self) -> None:
         """Wait for something to happen, and do it: new parts first."""
-        busy = bool(self._inbox) or any(one.changed for one in self._gatherings.values())
-        events = dict(self._epoll.poll(0 if busy else wait_s, EVENTS_MAX))
-        self._delivery.begin_turn(self._clock.now())
-        if events.pop(self._wake, None):
-            os.eventfd_read(self._wake)
-        if events.pop(self._bell.fileno(), None):
-            self._hear()
-        known = self._delivery.listeners
-        ready = [(known[one], event) for one, event in events.items() if one in known]
+        delivery = self._delivery
+        began = self._clock.now()
+        events = self._epoll.poll(self._wait_s(began), EVENTS_MAX)
+        now = self._clock.now()
+        self._idle_s += now - began
+        delivery.begin_turn(now)
+        ready = []
+        for descriptor, event in events:
+            if ear := self._ears.get(descriptor):
+                ear(event)
+            elif listener := delivery.listeners.get(descriptor):
+                ready.append((listener, event))
         for gathering in list(self._gatherings.values()):
             # Sending takes people in, and those of another Space may need this one's place.
             if gathering.changed and self._gatherings.get(gathering.space.space) is gathering:
                 self._follow(gathering)
+        self._serve_due()
         self._take_in()
         for listener, event in ready:
-            self._delivery.happened(listener, event)
+            delivery.happened(listener, event)
+        if now - self._ticked_at >= TICK_S:
+            self._tick(now)
         if not self.warm.is_set() and all(one.space.ready for one in self._gatherings.values()):
             self.warm.set()
 
-    def _hear(self) -> None:
+    def _wait_s(self, now: float) -> float:
+        """How long nothing is to be done."""
+        if self._inbox or any(one.changed for one in self._gatherings.values()):
+            return 0.0
+        due = min((stream.wheel.due_at() for _, stream in self._streams()), default=float("inf"))
+        return max(0.0, min(due, self._ticked_at + TICK_S) - now)
+
+    def _streams(self) -> Iterable[tuple[Gathering, Stream]]:
+        for gathering in self._gatherings.values():
+            if gathering.count:
+                for stream in gathering.space.streams.values():
+                    yield gathering, stream
+
+    def _serve_due(self) -> None:
+        """Give those their turn whose tick it is."""
+        for gathering, stream in list(self._streams()):
+            wheel = stream.wheel
+            for _ in range(TICKS_PER_TURN):
+                now = self._clock.now()
+                if wheel.due_at() > now:
+                    break
+                if wheel.tick == wheel.end:
+                    wheel.flush(now, self._delivery.gap_s())
+                self._delivery.serve(gathering, stream)
+
+    def _bell_rang(self, _: int) -> None:
         try:
             folders = self._bell.drain()
         except OSError:
@@ -165,7 +231,7 @@ class Fanout(threading.Thread):
                 gathering.changed = True
 
     def _follow(self, gathering: Gathering) -> None:
-        """Read what is new in a Space, and send it."""
+        """Read what is new in a Space, and let the wheels turn."""
         space = gathering.space
         try:
             if not space.ready:
@@ -180,15 +246,25 @@ class Fanout(threading.Thread):
             _telemetry.exception("Space %s cannot be followed", space.space)
             self._abandon(gathering)
             return
-        self._delivery.send_fresh(gathering)
+        self._set_going(space)
         if not gathering.changed:
             self._begin_all(gathering)
         if gathering.measured != space.newest_wall_time:
             gathering.measured = space.newest_wall_time
-            self.lag_ms = max(0.0, (self._clock.wall_time() - gathering.measured) / 1e6)
-        if space.sealed:
-            for place in list(gathering.at_tail.values()):
-                self._delivery.finish(place.values())
+            self._lag_ms = max(0.0, (self._clock.wall_time() - gathering.measured) / 1e6)
+
+    def _set_going(self, space: FollowedSpace) -> None:
+        now, gap_s = self._clock.now(), self._delivery.gap_s()
+        for stream in space.streams.values():
+            if stream.parts_new and not space.sealed:
+                stream.wheel.arrived(now, gap_s, self.cadence.stride)
+            elif (stream.others_new and stream.wheel.is_quiet(now)) or (
+                space.sealed and (stream.others_new or stream.parts_new)
+            ):
+                stream.wheel.flush(now, gap_s)
+            else:
+                continue
+            stream.parts_new, stream.others_new, stream.said_at = 0, False, now
 
     def _begin_all(self, gathering: Gathering) -> None:
         waiting, gathering.waiting = gathering.waiting, {}
@@ -199,19 +275,31 @@ class Fanout(threading.Thread):
         """Give those who were admitted a place, some at a time."""
         for _ in range(min(len(self._inbox), ADMITTED_PER_SLICE)):
             listener = self._inbox.popleft()
-            if not self._delivery.add(listener):
+            behind = listener.behind
+            if not self._delivery.add(listener) or behind is None or behind.admission is None:
                 continue
-            gathering = self._gathering(listener.admission.space)
+            admission = behind.admission
+            gathering = self._gathering(SpaceId(admission.space))
             if gathering is None:
-                self._delivery.refuse(listener, listener.admission.failed())
+                self._delivery.refuse(listener, not_followed())
                 continue
+            listener.lane = gathering.lane(admission.stream, chunked=admission.chunked)
             listener.gathering = gathering
             gathering.count += 1
-            if gathering.space.ready and not gathering.space.is_behind(listener.admission.cursor):
+            if len(self._delivery.listeners) > self._listeners_max or not self._counts(listener):
+                self._delivery.refuse(listener, full())
+            elif gathering.space.ready and not gathering.space.is_behind(admission.resumes_at):
                 self._delivery.begin(gathering, listener)
             else:
                 gathering.waiting[listener.descriptor] = listener
                 gathering.changed = True
+
+    def _counts(self, listener: Listener) -> bool:
+        """Whether a listener's client may have one more."""
+        if not listener.client or self._clients.take(listener.client):
+            return True
+        listener.client = ""  # nothing was taken, nothing is given back
+        return False
 
     def _gathering(self, name: SpaceId) -> Gathering | None:
         """Those of a Space, which is opened if need be; None when the table is full."""
@@ -230,24 +318,28 @@ class Fanout(threading.Thread):
                 _telemetry.exception("no inotify watch is left: %s is looked at every tick", name)
         return gathering
 
-    def _tick(self) -> None:
-        """Deadlines: heartbeats, stuck listeners, Spaces nobody listens to."""
+    def _tick(self, now: float) -> None:
+        """Deadlines: heartbeats, stuck listeners, Spaces nobody listens to; the cadence."""
+        busy = 1 - self._idle_s / max(TICK_S, now - self._ticked_at)
+        self._ticked_at, self._idle_s = now, 0.0
         self._delivery.drop_stuck(self._stuck_s)
         for gathering in list(self._gatherings.values()):
             gathering.changed = True  # inotify may have overflowed, or have had no watch left
             beat_s = self._heartbeat_s
             if gathering.space.is_live:
                 beat_s = min(beat_s, LIVE_HEARTBEAT_S)
-            quiet_since = self._delivery.now - beat_s + TICK_S
             for stream in gathering.space.streams.values():
-                if gathering.sent_at.get(stream.rendition, 0.0) <= quiet_since:
-                    self._delivery.send_heartbeat(gathering, stream)
+                if gathering.space.ready and stream.said_at <= now - beat_s + TICK_S:
+                    gathering.space.note(stream, b"")
+        self._throttle.look(self._delivery, busy, now, list(self._gatherings.values()))
         self._close_idle(SPACE_IDLE_S)
+        for told in self.on_tick:
+            told(self.status())
 
     def _close_idle(self, idle_s: float) -> None:
         for gathering in list(self._gatherings.values()):
             if not gathering.count and self._delivery.now - gathering.idle_since >= idle_s:
-                self._forget(gathering)
+                self._forget_space(gathering)
 
     def _abandon(self, gathering: Gathering) -> None:
         """A Space cannot be followed: its listeners are let go, and may come back."""
@@ -255,11 +347,11 @@ class Fanout(threading.Thread):
             if listener.gathering is not gathering:
                 continue
             if listener.descriptor in gathering.waiting:
-                self._delivery.refuse(listener, listener.admission.failed())
+                self._delivery.refuse(listener, not_followed())
             self._delivery.drop(listener, "fault")
-        self._forget(gathering)
+        self._forget_space(gathering)
 
-    def _forget(self, gathering: Gathering) -> None:
+    def _forget_space(self, gathering: Gathering) -> None:
         space = gathering.space
         if self._gatherings.get(space.space) is not gathering:
             return  # it was forgotten already, to make room for another
@@ -279,3 +371,8 @@ class Fanout(threading.Thread):
         self._bell.close()
         self._epoll.close()
         os.close(self._wake)
+
+
+def _drain(descriptor: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.eventfd_read(descriptor)

@@ -1,11 +1,13 @@
 """One Space as an edge follows it: its log and card on disk become frames in rings."""
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 
 from stentor.edge.cards import KnownCard, read_card
-from stentor.edge.frames import card_box, card_frame, content_of, frame_of
+from stentor.edge.frames import card_box, content_of, frame_of, note_frame
 from stentor.edge.ring import Content, Ring
+from stentor.edge.wheel import Wheel
 from stentor.ids import SpaceId
 from stentor.limits import (
     OPEN_RECORDS,
@@ -20,20 +22,26 @@ from stentor.paths import Paths
 from stentor.record import RENDITION_NAMES, Cursor, Kind, Record, Rendition
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stream:
     """One rendition of one Space.
 
     Attributes:
         init: the newest init; empty before the start.
-        fresh: frames appended since they were last sent.
+        wheel: when those who listen to it have their turn.
+        parts_new: parts that have come since the wheel was last told of them.
+        others_new: whether other frames have.
+        said_at: when listeners were last given anything.
         media_time: after the last sample of the newest part.
     """
 
     rendition: Rendition
     ring: Ring
     init: bytes = b""
-    fresh: list[bytes] = field(default_factory=list)
+    wheel: Wheel = field(default_factory=Wheel)
+    parts_new: int = 0
+    others_new: bool = False
+    said_at: float = 0.0
     media_time: int = 0
 
 
@@ -57,7 +65,7 @@ class FollowedSpace:
         self.newest_wall_time = 0
         self.card: KnownCard | None = None
         self.reader = Reader(self.log_folder, space)
-        self.streams: dict[Rendition, Stream] = {}
+        self.streams: dict[str, Stream] = {}
         self._sent: deque[bytes] = deque(maxlen=REREAD_HASHES)
 
     @property
@@ -91,10 +99,10 @@ class FollowedSpace:
             return False
         start = self._start()
         self.streams = {
-            rendition: Stream(rendition, Ring(start)) for rendition in RENDITION_NAMES.values()
+            name: Stream(rendition, Ring(start)) for name, rendition in RENDITION_NAMES.items()
         }
-        for rendition, stream in self.streams.items():
-            latest = self.reader.latest(Kind.INIT, rendition)
+        for stream in self.streams.values():
+            latest = self.reader.latest(Kind.INIT, stream.rendition)
             stream.init = latest.payload if latest is not None else b""
         self.next = Cursor(self.reader.tail.epoch, start)
         while self._take(start):
@@ -102,7 +110,7 @@ class FollowedSpace:
         self.next = self.reader.tail
         self.refresh_card()
         for stream in self.streams.values():
-            stream.fresh.clear()
+            stream.parts_new = 0
         self.ready = True
         return True
 
@@ -134,20 +142,39 @@ class FollowedSpace:
         if same:
             return False
         for stream in self.streams.values():
-            frame = card_frame(self._card_box(stream), self.next)
-            stream.ring.append(frame, self.next.offset, Content.CARD)
-            stream.fresh.append(frame)
+            self.note(stream, self._card_box(stream))
         return True
+
+    def note(self, stream: Stream, box: bytes) -> None:
+        """Tell the listeners of a stream something that is no record.
+
+        Args:
+            box: empty to tell them no more than where they are.
+        """
+        stream.ring.append(note_frame(box, self.next), self.next.offset, Content.NOTE)
+        stream.others_new = True
 
     def card_now(self, stream: Stream) -> bytes:
         """The card as a box; empty while there is none."""
         return self._card_box(stream) if self.card is not None else b""
 
-    def resume_offset(self, cursor: Cursor, rendition: Rendition) -> int:
-        """Where a listener goes on that has everything before `cursor`, as far back as is kept."""
-        parts = self.reader.parts(rendition)
+    def offset_for(self, stream: Stream, cursor: Cursor | None, since: int | None) -> int | None:
+        """Where a listener goes on or begins, as far back as is kept; None: at the newest parts.
+
+        Args:
+            cursor: it has everything before this.
+            since: it wants the part that holds this media_time.
+        """
+        parts = self.reader.parts(stream.rendition)
         oldest = parts.offset[-RESUME_PARTS_MAX] if len(parts) > RESUME_PARTS_MAX else 0
-        return max(oldest, self.reader.resolve(cursor))
+        if cursor is not None:
+            return max(oldest, self.reader.resolve(cursor))
+        if since is None or not len(parts):
+            return None
+        number = max(0, bisect_right(parts.media_time, since) - 1)
+        if since >= parts.media_time[number] + parts.duration[number]:
+            return self.next.offset
+        return max(oldest, parts.offset[number])
 
     def frames_from_log(
         self, offset: int, rendition: Rendition, bytes_max: int
@@ -209,7 +236,9 @@ class FollowedSpace:
             if header.kind is Kind.PART:
                 stream.media_time = header.media_time + header.duration
                 self.newest_wall_time = header.wall_time
+                stream.parts_new += 1
+            else:
+                stream.others_new = True
             stream.ring.append(frame, header.offset, content_of(record))
-            stream.fresh.append(frame)
         if header.kind is Kind.SEAL:
             self.sealed = True

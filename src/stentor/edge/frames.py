@@ -39,19 +39,23 @@ def card_box(card: bytes, number: int, media_time: int) -> bytes:
     return emsg(CARD_SCHEME, card, media_time, number)
 
 
-def card_frame(box: bytes, tail: Cursor) -> bytes:
-    """The chunk by which listeners learn of a changed card."""
+def note_frame(box: bytes, tail: Cursor) -> bytes:
+    """The chunk by which listeners learn of what is no record.
+
+    Args:
+        box: empty for a heartbeat: "still here, and you have everything before this cursor".
+    """
     return chunk(box + cursor_box(tail))
 
 
-def heartbeat(tail: Cursor) -> bytes:
-    """The chunk that says "still here, and you have everything before this cursor"."""
-    return chunk(cursor_box(tail))
+def preface(notes: bytes, init: bytes, tail: Cursor | None) -> bytes:
+    """The first chunk of every live response.
 
-
-def preface(card: bytes, init: bytes, tail: Cursor | None) -> bytes:
-    """The first chunk of every live response: card, init, and a cursor when no record follows."""
-    return chunk(card + init + (cursor_box(tail) if tail is not None else b""))
+    Args:
+        notes: card and cadence.
+        tail: given when no record follows.
+    """
+    return chunk(notes + init + (cursor_box(tail) if tail is not None else b""))
 
 
 def unframed(frame: bytes) -> bytes:

@@ -74,6 +74,14 @@ class Request:
         scheme, _, token = self.header("authorization").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
 
+    def cookie(self, name: str) -> str:
+        """The first value of a cookie (RFC 6265 section 4.2.1); empty: it is not there."""
+        for pair in self.header("cookie").split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                return value
+        return ""
+
     def argument(self, name: str) -> str | None:
         """The first value of a query parameter, undecoded; None: it is not there."""
         for pair in self.query.split("&"):

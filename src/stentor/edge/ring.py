@@ -2,7 +2,7 @@
 
 import enum
 
-from stentor.limits import JOIN_PARTS, RING_PARTS
+from stentor.limits import RING_PARTS
 
 
 class Content(enum.IntEnum):
@@ -12,8 +12,8 @@ class Content(enum.IntEnum):
     """A part no player can start at."""
     START = 2
     """A part a player can start at."""
-    CARD = 3
-    """A card: no record, so a listener that resumes has no claim to the old ones."""
+    NOTE = 3
+    """A card, a cadence or a heartbeat: no record, so nobody has a claim to an old one."""
     OTHER = 4
     """An init, an event or a seal."""
 
@@ -45,12 +45,12 @@ class Ring:
         """Take the next frame.
 
         Args:
-            offset: of the frame's record; of a card: of the next record.
+            offset: of the frame's record; of a note: of the next record.
         """
         slot = self.head % self._size
         if self.head >= self._size:
             old = self._offsets[slot]
-            self.since = old if self._contents[slot] is Content.CARD else old + 1
+            self.since = old if self._contents[slot] is Content.NOTE else old + 1
         self._frames[slot] = frame
         self._offsets[slot] = offset
         self._contents[slot] = content
@@ -60,9 +60,9 @@ class Ring:
         """The frame at a position from `base` to before `head`."""
         return self._frames[position % self._size]
 
-    def is_card(self, position: int) -> bool:
-        """Whether the frame at a position is a card."""
-        return self._contents[position % self._size] is Content.CARD
+    def is_note(self, position: int) -> bool:
+        """Whether the frame at a position is no record."""
+        return self._contents[position % self._size] is Content.NOTE
 
     def position_of(self, offset: int) -> int:
         """The first position whose record has `offset` or a later one; `head` when none has."""
@@ -75,18 +75,23 @@ class Ring:
                 high = middle
         return low
 
-    def join_position(self) -> int:
-        """Where a new listener begins: the newest part it can start at with `JOIN_PARTS` in hand.
+    def join_position(self, wanted: int, end: int) -> int:
+        """Where a new listener begins: the newest part it can start at with `wanted` in hand.
 
-        `head` while there is no part a player can start at.
+        Args:
+            wanted: parts it is to have before `end`; with fewer in the ring, all there are.
+            end: the position after the last one it is given at once.
+
+        Returns:
+            The position; `end` while there is no part a player can start at.
         """
         parts = 0
-        start = self.head
-        for position in range(self.head - 1, self.base - 1, -1):
+        start = end
+        for position in range(end - 1, self.base - 1, -1):
             content = self._contents[position % self._size]
             if content is Content.START:
                 start = position
             parts += content in (Content.PART, Content.START)
-            if parts >= JOIN_PARTS and start < self.head:
+            if parts >= wanted and start < end:
                 break
         return start

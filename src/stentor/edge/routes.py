@@ -2,34 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import msgspec
 
-from stentor import problem, tokens
+from stentor import problem, tickets, tokens
 from stentor.clock import Clock
 from stentor.edge import page
-from stentor.edge.answer import SAFE_HEADERS, Answer, head_of, http_date, of_error
+from stentor.edge.admission import Admission, begins, ended
+from stentor.edge.answer import SAFE_HEADERS, Answer, of_error
 from stentor.edge.cards import Cards, KnownCard
-from stentor.edge.fanout import Fanout
-from stentor.edge.listener import Admission
+from stentor.edge.clients import Addresses, client_of
+from stentor.edge.door import Listeners
 from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
 from stentor.edge.static import StaticFile, answer, entity
-from stentor.errors import Refused, StentorError, Unavailable
-from stentor.ids import SpaceId
+from stentor.errors import Refused, Unavailable
 from stentor.record import RENDITION_NAMES, Cursor
 from stentor.tokens import Keyring
 
+TICKET_COOKIE = "stentor-ticket"
+MEDIA_TIME_DIGITS_MAX = 15
 _READS = frozenset({"GET", "HEAD"})
 _OVER = frozenset({"replay", "withdrawn", "deleted", "cancelled"})
-_LIVE_HEADERS = [
-    ("Content-Type", "audio/mp4"),
-    ("Cache-Control", "no-store"),
-    ("X-Accel-Buffering", "no"),  # proxies that gather answers would spoil this one
-    *SAFE_HEADERS,
-]
 _STUDIO_RIGHTS = "microphone=(self), camera=(), geolocation=()"
 
 
@@ -37,15 +32,16 @@ _STUDIO_RIGHTS = "microphone=(self), camera=(), geolocation=()"
 class Routes:
     """All addresses of the public door."""
 
-    index: int
     files: Mapping[str, StaticFile]
     pages: page.SpacePages
     cards: Cards
     recordings: Recordings
-    fanout: Fanout
+    listeners: Listeners
     web: Upstream
     stage: Upstream
     keyring: Keyring
+    ticket_keys: Mapping[bytes, bytes]
+    uncounted: Addresses
     clock: Clock
 
     async def answer(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
@@ -70,7 +66,7 @@ class Routes:
             if first == "studio":
                 return self._studio(request, rest)
             if first == "s":
-                return await self._space(request, rest)
+                return await self._space(request, visitor, rest)
             raise _nothing_here()
         except Refused as refused:
             if _likes_pages(request) and refused.code in {"space.unknown", "page.unknown"}:
@@ -84,7 +80,7 @@ class Routes:
         tokens.check(request.bearer, self.keyring, self.clock.wall_time() / 1e9)
         return await self.stage.ask(request, body, visitor, streams=rest.endswith("/events"))
 
-    async def _space(self, request: Request, rest: str) -> Answer | Admission:
+    async def _space(self, request: Request, visitor: Visitor, rest: str) -> Answer | Admission:
         name, _, what = rest.partition("/")
         known = self.cards.find(name)
         match what.split("/"):
@@ -96,7 +92,7 @@ class Routes:
                 cache = ("Cache-Control", "public, max-age=1")
                 return Answer(200, [kind, cache, *SAFE_HEADERS], known.data)
             case ["live", rendition]:
-                return self._live(request, known, rendition)
+                return self._live(request, visitor, known, rendition)
             case ["replay", "events.json"]:
                 return await self.recordings.events(known)
             case ["replay", file] if file.endswith(".mp4"):
@@ -111,45 +107,45 @@ class Routes:
             case _:
                 raise _nothing_here()
 
-    def _live(self, request: Request, known: KnownCard, rendition: str) -> Answer | Admission:
+    def quick(self, request: Request, visitor: Visitor) -> Admission | None:
+        """What somebody is admitted for who has come to listen; None: ask `answer`.
+
+        Raises:
+            StentorError: as `answer` will.
+        """
+        match request.path.split("/", 4):
+            case ["", "s", name, "live", rendition] if request.method == "GET":
+                given = self._live(request, visitor, self.cards.find(name), rendition)
+                return given if isinstance(given, Admission) else None
+            case _:
+                return None
+
+    def _live(
+        self, request: Request, visitor: Visitor, known: KnownCard, rendition: str
+    ) -> Answer | Admission:
         if rendition not in RENDITION_NAMES:
             raise _no_rendition()
+        self._check_ticket(request, known.card.space)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
-        ended = partial(self._ended, known, rendition)
-        if known.card.phase in _OVER:
-            return ended()
-        begins = Answer(200, _LIVE_HEADERS, None)
-        if request.method == "HEAD":
-            return begins
-        return Admission(
-            space=SpaceId(known.card.space),
-            rendition=RENDITION_NAMES[rendition],
-            cursor=cursor,
+        counted = visitor.address not in self.uncounted
+        admission = Admission(
+            space=known.card.space,
+            stream=rendition,
             chunked=request.version == 1,
-            # A live response has no successor on its connection.
-            head=self.head(begins, request.version, keep=False),
-            ended=lambda: self._whole(ended(), request.version),
-            failed=lambda: self._whole(_not_followed(), request.version),
+            client=client_of(visitor.address) if counted else "",
+            cursor=(cursor.epoch, cursor.offset) if cursor is not None else None,
+            since=_media_time(request.argument("from")),
         )
+        if known.card.phase in _OVER:
+            return ended(admission, known.card.phase)
+        return begins() if request.method == "HEAD" else admission
 
-    def head(self, given: Answer, version: int, *, keep: bool) -> bytes:
-        """The head of an answer, dated now."""
-        date = http_date(self.clock.wall_time() / 1e9)
-        return head_of(given, version=version, keep=keep, date=date)
-
-    def _whole(self, given: Answer, version: int) -> bytes:
-        assert isinstance(given.body, bytes), "problem documents are all there"
-        return self.head(given, version, keep=False) + given.body
-
-    def _ended(self, known: KnownCard, rendition: str) -> Answer:
-        refused = Refused("space.ended", "This Space has ended.")
-        document = msgspec.json.decode(problem.body_of(refused))
-        if known.card.phase not in {"withdrawn", "deleted", "cancelled"}:
-            document["replay"] = f"/s/{known.card.space}/replay/{rendition}.mp4"
-        given = of_error(refused)
-        given.body = msgspec.json.encode(document)
-        return given
+    def _check_ticket(self, request: Request, space: str) -> None:
+        """A ticket need not be shown, but one that is must be genuine."""
+        shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
+        if shown:
+            tickets.check(shown, space, self.ticket_keys, self.clock.wall_time() / 1e9)
 
     def _studio(self, request: Request, name: str) -> Answer:
         self.cards.find(name)
@@ -193,16 +189,9 @@ class Routes:
             return _document(problem.status_of(unavailable), content, kept)
 
     def _health(self) -> Answer:
-        told = {
-            "edge": self.index,
-            "listeners": self.fanout.listeners_count,
-            "behind": self.fanout.behind_count,
-            "dropped": self.fanout.dropped,
-            "lag_ms": round(self.fanout.lag_ms, 1),
-            "spaces": len(self.fanout.listeners_by_space()),
-        }
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        return Answer(200, [*headers, *SAFE_HEADERS], msgspec.json.encode(told))
+        told = msgspec.json.encode(self.listeners.status())
+        return Answer(200, [*headers, *SAFE_HEADERS], told)
 
 
 def _document(status: int, content: bytes, headers: list[tuple[str, str]]) -> Answer:
@@ -224,7 +213,14 @@ def _no_rendition() -> Refused:
     return Refused("rendition.unknown", f"There is no such rendition; there are {names}.")
 
 
-def _not_followed() -> Answer:
-    sentence = "This Space cannot be heard here at the moment; try again in a second."
-    error: StentorError = Unavailable("space.unreadable", sentence)
-    return of_error(error)
+def _media_time(text: str | None) -> int | None:
+    """A place in the programme, in samples.
+
+    Raises:
+        Refused: `cursor.malformed`.
+    """
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > MEDIA_TIME_DIGITS_MAX:
+        raise Refused("cursor.malformed", "A place in the programme is a number of samples.")
+    return int(text)

@@ -1,24 +1,31 @@
-"""One edge: the door, the pages, the way to web and stage, and the thread that sends."""
+"""The processes of the public side: gate and edge apart, or both in one."""
 
 import asyncio
 import logging
 import resource
 import socket
 import sys
+from collections.abc import Callable
 
+from stentor import tickets
 from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.edge import static
-from stentor.edge.cards import Cards
+from stentor.edge.cards import Cards, live_cards
 from stentor.edge.certificate import Certificate
 from stentor.edge.clients import LOOPBACK, Addresses
-from stentor.edge.door import Deadlines, Door
+from stentor.edge.conversation import Conversations, Deadlines
+from stentor.edge.door import Door, Listeners
 from stentor.edge.fanout import Fanout
+from stentor.edge.handover import Edges
+from stentor.edge.hatch import Hatch
 from stentor.edge.page import SpacePages
 from stentor.edge.proxy import Upstream
 from stentor.edge.recordings import Recordings
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
+from stentor.edge.steps import StepTeller
+from stentor.edge.throttle import Pin, Throttle
 from stentor.errors import Unavailable
 from stentor.ids import SpaceId
 from stentor.limits import (
@@ -36,7 +43,7 @@ _telemetry = logging.getLogger(__name__)
 DESCRIPTORS_APART = 512
 """Descriptors that are not connections: log segments, Unix sockets, files."""
 WARM_S = 3.0
-"""How long a new edge may take to read the logs of what is live before it opens its door."""
+"""How long a new edge may take to read the logs of what is live before it takes listeners."""
 WATCH_S = 0.5
 """How often the event loop looks whether the thread that sends is alive, and at the certificate."""
 SWITCH_INTERVAL_S = 0.0005
@@ -59,10 +66,10 @@ async def serve(
     client_connections_max: int = CLIENT_CONNECTIONS_MAX,
     uncounted: str = LOOPBACK,
 ) -> None:
-    """Serve the public door and all listeners who come through it, until `stop` is set.
+    """Be door and edge in one process, until `stop` is set: what TLS needs.
 
     Args:
-        door: the listening socket, shared with the node's other edges.
+        door: the listening socket, shared with the node's other processes.
         index: which edge of this node, from 0.
         deadlines: how patient the door is; the others are bounds of `limits.py`.
         uncounted: addresses that may have more connections, beside the trusted proxies.
@@ -72,22 +79,27 @@ async def serve(
     """
     certificate = Certificate(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    live = [SpaceId(card.space) for card in await Cards(paths, clock).live()]
-    fanout = Fanout(paths, clock, first=live, stuck_s=stuck_s, heartbeat_s=heartbeat_s)
-    routes = _routes(settings, paths, clock, fanout, index)
-    public = Door(
-        door,
-        routes.answer,
-        fanout.admit,
+    most = min(connections_max, descriptors_free())
+    fanout = _fanout(
+        settings,
+        paths,
         clock,
-        listeners_count=lambda: fanout.listeners_count,
-        tls=certificate.context,
-        scheme=settings.url.partition(":")[0],
+        index,
+        stuck_s=stuck_s,
+        heartbeat_s=heartbeat_s,
+        listeners_max=most,
+        client_listeners_max=client_connections_max,
+    )
+    public = _door(
+        settings,
+        paths,
+        clock,
+        fanout,
+        certificate,
+        door,
         deadlines=deadlines or Deadlines(),
-        proxies=Addresses(settings.trusted_proxy),
-        uncounted=Addresses(f"{settings.trusted_proxy},{uncounted}"),
-        has_siblings=settings.edge_count > 1,
-        connections_max=min(connections_max, _descriptors_free()),
+        uncounted=uncounted,
+        connections_max=most,
         client_connections_max=client_connections_max,
     )
     fanout.start()
@@ -96,34 +108,166 @@ async def serve(
     public.open()
     _telemetry.info("edge %d is open", index)
     try:
-        await _until(stop, fanout, certificate)
+        await _until(stop, certificate, fanout.is_alive)
     finally:
         await public.close()
         fanout.stop()
         await asyncio.to_thread(fanout.join, SHUTDOWN_S)
     if fanout.failure is not None:
-        raise Unavailable("edge.failed", "The thread that sends has failed; the edge restarts.")
+        raise _failed()
 
 
-def _routes(settings: Settings, paths: Paths, clock: Clock, fanout: Fanout, index: int) -> Routes:
-    files = static.load()
-    return Routes(
+async def serve_gate(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    stop: asyncio.Event,
+    *,
+    door: socket.socket,
+    index: int,
+    deadlines: Deadlines | None = None,
+    uncounted: str = LOOPBACK,
+) -> None:
+    """Be the public door, and hand listeners over to the edges, until `stop` is set.
+
+    Raises:
+        Unavailable: `static.missing`.
+    """
+    certificate = Certificate(settings)
+    sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
+    edges = Edges(sockets, index % len(sockets), clock)
+    public = _door(
+        settings,
+        paths,
+        clock,
+        edges,
+        certificate,
+        door,
+        deadlines=deadlines or Deadlines(),
+        uncounted=uncounted,
+        connections_max=min(CONNECTIONS_MAX, descriptors_free()),
+        client_connections_max=CLIENT_CONNECTIONS_MAX,
+    )
+    edges.open()
+    public.open()
+    _telemetry.info("gate %d is open", index)
+    try:
+        await _until(stop, certificate, lambda: True)
+    finally:
+        await public.close()
+        edges.close()
+
+
+def run_edge(
+    settings: Settings, paths: Paths, clock: Clock, index: int, started: Callable[[Fanout], None]
+) -> None:
+    """Be an edge alone, in this thread, until it is told to stop.
+
+    Args:
+        started: is given what to tell.
+
+    Raises:
+        Unavailable: `edge.failed`.
+    """
+    fanout = _fanout(
+        settings, paths, clock, index, listeners_max=min(CONNECTIONS_MAX, descriptors_free())
+    )
+    hatch = Hatch(paths.socket(f"edge-{index}"), fanout)
+    started(fanout)
+    _telemetry.info("edge %d is open", index)
+    try:
+        fanout.run()
+    finally:
+        hatch.close()
+    if fanout.failure is not None:
+        raise _failed()
+
+
+def _fanout(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    index: int,
+    *,
+    listeners_max: int,
+    stuck_s: float = LISTENER_STUCK_S,
+    heartbeat_s: float = HEARTBEAT_S,
+    client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
+) -> Fanout:
+    teller = StepTeller(paths.socket("stage"), paths.keyring(), clock, index)
+    teller.start()
+    throttle = Throttle(
+        Pin(paths.run / "cadence", settings.cadence),
+        teller.tell,
+        egress_bytes_per_s=settings.egress_mbit * 125_000,
+    )
+    return Fanout(
+        paths,
+        clock,
+        throttle,
         index=index,
+        first=[SpaceId(card.space) for card in live_cards(paths)],
+        stuck_s=stuck_s,
+        heartbeat_s=heartbeat_s,
+        listeners_max=listeners_max,
+        client_listeners_max=client_listeners_max,
+    )
+
+
+def _door(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    listeners: Listeners,
+    certificate: Certificate,
+    listening: socket.socket,
+    *,
+    deadlines: Deadlines,
+    uncounted: str,
+    connections_max: int,
+    client_connections_max: int,
+) -> Door:
+    files = static.load()
+    not_counted = Addresses(f"{settings.trusted_proxy},{uncounted}")
+    keyring = paths.keyring()
+    routes = Routes(
         files=files,
         pages=SpacePages(files, settings.url),
         cards=Cards(paths, clock),
         recordings=Recordings(Shelf(paths)),
-        fanout=fanout,
+        listeners=listeners,
         web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
-        keyring=paths.keyring(),
+        keyring=keyring,
+        ticket_keys=tickets.keys_of(keyring),
+        uncounted=not_counted,
         clock=clock,
+    )
+    conversations = Conversations(
+        routes.answer,
+        clock,
+        scheme=settings.url.partition(":")[0],
+        deadlines=deadlines,
+        proxies=Addresses(settings.trusted_proxy),
+    )
+    return Door(
+        listening,
+        conversations,
+        routes.quick,
+        listeners,
+        tls=certificate.context,
+        uncounted=not_counted,
+        has_siblings=settings.edge_count > 1,
+        connections_max=connections_max,
+        client_connections_max=client_connections_max,
     )
 
 
-async def _until(stop: asyncio.Event, fanout: Fanout, certificate: Certificate) -> None:
-    """Wait for `stop`, or for the sending thread to die; the certificate may change meanwhile."""
-    while fanout.is_alive():
+async def _until(
+    stop: asyncio.Event, certificate: Certificate, is_alive: Callable[[], bool]
+) -> None:
+    """Wait for `stop`, or for what must live to die; the certificate may change meanwhile."""
+    while is_alive():
         try:
             async with asyncio.timeout(WATCH_S):
                 await stop.wait()
@@ -132,6 +276,11 @@ async def _until(stop: asyncio.Event, fanout: Fanout, certificate: Certificate) 
             certificate.refresh()
 
 
-def _descriptors_free() -> int:
+def _failed() -> Unavailable:
+    return Unavailable("edge.failed", "The loop that sends has failed; the edge restarts.")
+
+
+def descriptors_free() -> int:
+    """Connections this process can hold."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - DESCRIPTORS_APART)

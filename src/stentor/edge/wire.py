@@ -9,15 +9,29 @@ import contextlib
 import socket
 import ssl
 
-from stentor.limits import ANSWER_STUCK_S, LINGER_BYTES_MAX, LINGER_S
+from stentor.limits import (
+    ANSWER_STUCK_S,
+    DOOR_SEND_BUFFER_BYTES,
+    LINGER_BYTES_MAX,
+    LINGER_S,
+    LISTENER_SEND_BUFFER_BYTES,
+    LISTENER_UNSENT_BYTES,
+)
 
 READ_BYTES = 16 * 1024
+TCP_NOTSENT_LOWAT = 25
+"""Not named by the socket module before Python 3.12."""
+_ANY_AMOUNT = 2**31 - 1
 
 
 class Wire:
-    """One connection, driven by the loop's readiness callbacks; used by one task at a time."""
+    """One connection, driven by the loop's readiness callbacks; used by one task at a time.
 
-    __slots__ = ("_loop", "_stuck_s", "peer", "socket", "tls")
+    Attributes:
+        shaken: whether its TLS handshake is done, or it needs none.
+    """
+
+    __slots__ = ("_loop", "_stuck_s", "peer", "shaken", "socket", "tls")
 
     def __init__(
         self,
@@ -30,6 +44,7 @@ class Wire:
         self._stuck_s = stuck_s
         self.peer = peer
         self.tls = tls is not None
+        self.shaken = tls is None
         connection.setblocking(False)
         if tls is not None:
             connection = tls.wrap_socket(
@@ -43,7 +58,7 @@ class Wire:
         Raises:
             OSError: the peer does not speak TLS as we do, or left.
         """
-        while isinstance(self.socket, ssl.SSLSocket):
+        while isinstance(self.socket, ssl.SSLSocket) and not self.shaken:
             try:
                 self.socket.do_handshake()
             except ssl.SSLWantReadError:
@@ -51,7 +66,7 @@ class Wire:
             except ssl.SSLWantWriteError:
                 await self._writable()
             else:
-                return
+                self.shaken = True
 
     async def receive(self) -> bytes:
         """What has arrived, at most 16 KiB; empty when the peer has finished sending.
@@ -101,9 +116,18 @@ class Wire:
         """Close at once."""
         self.socket.close()
 
-    def detach(self) -> socket.socket:
-        """The socket, for a new owner; this wire is not to be used any more."""
-        return self.socket
+    def widen(self) -> None:
+        """Let the kernel hold more than one listener's sound: answers may be long."""
+        self._hold(DOOR_SEND_BUFFER_BYTES, _ANY_AMOUNT)
+
+    def narrow(self) -> None:
+        """Keep small what the kernel holds: the rest of a live response waits in the ring."""
+        self._hold(LISTENER_SEND_BUFFER_BYTES, LISTENER_UNSENT_BYTES)
+
+    def _hold(self, buffer_bytes: int, unsent_bytes: int) -> None:
+        with contextlib.suppress(OSError):  # it may have gone already
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+            self.socket.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsent_bytes)
 
     async def _receive_raw(self) -> bytes:
         """What arrives below TLS: after `shutdown` nobody deciphers it any more."""

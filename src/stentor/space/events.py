@@ -106,6 +106,15 @@ class SpeakingChanged(_Event, frozen=True, tag="speaking"):
     speakers: list[str]
 
 
+class CadenceChanged(_Event, frozen=True, tag="cadence.changed"):
+    """An edge sends to its listeners more seldom, to bear more of them, or more often again."""
+
+    edge: int
+    cadence_ms: int
+    reason: str
+    at_ms: int
+
+
 class StageGap(_Event, frozen=True, tag="stage.gap"):
     """The stage itself was away; these samples are silence in the programme."""
 
@@ -157,6 +166,7 @@ Event = (
     | SpeakerConnected
     | SpeakerDropped
     | SpeakingChanged
+    | CadenceChanged
     | StageGap
     | LogGap
     | RecordingWithdrawn

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from stentor.errors import Corrupt
 from stentor.space.card import Card, CardSpeaker, Phase
 from stentor.space.events import (
+    CadenceChanged,
     DoorsOpened,
     Event,
     LogGap,
@@ -167,7 +168,7 @@ def fold(state: State, event: Event) -> State:
             return replace(state, phase="deleted")
         case SpeakingChanged():
             return replace(state, speaking=tuple(event.speakers))
-        case StageGap() | LogGap():
+        case StageGap() | LogGap() | CadenceChanged():
             return state
         case SpeakerJoined():
             return _with(state, _joined(state, event))

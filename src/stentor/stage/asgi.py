@@ -30,7 +30,7 @@ from stentor.limits import (
 )
 from stentor.space import commands
 from stentor.space.commands import DeleteRecording, RestoreRecording, WithdrawRecording
-from stentor.space.events import SpaceScheduled
+from stentor.space.events import CadenceChanged, SpaceScheduled
 from stentor.stage.stage import Stage
 from stentor.tokens import TokenKind
 
@@ -66,6 +66,12 @@ class _NewSpace(msgspec.Struct, frozen=True):
     host_speaker: str = ""
     description: str = ""
     starts_at_ms: int = 0
+
+
+class _Cadence(msgspec.Struct, frozen=True):
+    edge: int
+    cadence_ms: int
+    reason: str
 
 
 class _Join(msgspec.Struct, frozen=True):
@@ -106,7 +112,16 @@ def _of_spaces(stage: Stage) -> list[HTTPRouteHandler]:
         )
         return _json({"space": floor.space, "host_speaker": floor.state.host_speaker}, 201)
 
-    return [health, create]
+    @post("/stage/{space:str}/cadence")
+    async def cadence(request: _Asked, space: str) -> Response[bytes]:
+        stage.claims(_token(request), space, _SERVICE)
+        floor = await stage.find(space)
+        told = _read(await _body(request, _JSON, COMMAND_BYTES_MAX), _Cadence)
+        at_ms = stage.house.clock.wall_time() // 1_000_000
+        floor.record(CadenceChanged(told.edge, told.cadence_ms, told.reason[:16], at_ms))
+        return _json({}, 201)
+
+    return [health, create, cadence]
 
 
 def _of_seats(stage: Stage) -> list[HTTPRouteHandler]:

@@ -1,0 +1,85 @@
+"""What is handed over with a listener's socket: where it wants to listen, and from when. Pure."""
+
+import msgspec
+
+from stentor import problem
+from stentor.edge.answer import SAFE_HEADERS, Answer, head_of, http_date, of_error
+from stentor.errors import Refused, Unavailable
+from stentor.limits import FULL_RETRY_S
+from stentor.record import Cursor
+
+LIVE_HEADERS = [
+    ("Content-Type", "audio/mp4"),
+    ("Cache-Control", "no-store"),
+    ("X-Accel-Buffering", "no"),  # proxies that gather answers would spoil this one
+    *SAFE_HEADERS,
+]
+_UNHEARD = frozenset({"withdrawn", "deleted", "cancelled"})
+
+
+class Admission(msgspec.Struct, frozen=True, array_like=True):
+    """What a listener was let in for.
+
+    Attributes:
+        space: the Space's identifier.
+        stream: the name of what it hears: a rendition.
+        chunked: whether it understands chunks (HTTP/1.1).
+        client: who is counted for it (`clients.py`); empty: nobody.
+        cursor: where it goes on, as epoch and offset; None: see `since`.
+        since: media_time it wants to begin with; None: the newest parts.
+    """
+
+    space: str
+    stream: str
+    chunked: bool = True
+    client: str = ""
+    cursor: tuple[int, int] | None = None
+    since: int | None = None
+
+    @property
+    def resumes_at(self) -> Cursor | None:
+        """The cursor as one."""
+        return Cursor(*self.cursor) if self.cursor is not None else None
+
+
+def begins() -> Answer:
+    """The head of a live response; its body is sent by the fan-out."""
+    return Answer(200, LIVE_HEADERS, None)
+
+
+def ended(admission: Admission, phase: str) -> Answer:
+    """There is nothing live any more; where the replay is, unless the host took it back.
+
+    Args:
+        phase: of the Space, as its card says.
+    """
+    refused = Refused("space.ended", "This Space has ended.")
+    document = msgspec.json.decode(problem.body_of(refused))
+    if phase not in _UNHEARD:
+        document["replay"] = f"/s/{admission.space}/replay/{admission.stream}.mp4"
+    given = of_error(refused)
+    given.body = msgspec.json.encode(document)
+    return given
+
+
+def not_followed() -> Answer:
+    """The Space's log cannot be read."""
+    sentence = "This Space cannot be heard here at the moment; try again in a second."
+    return of_error(Unavailable("space.unreadable", sentence))
+
+
+def full() -> Answer:
+    """Every place is taken."""
+    sentence = "Every place at this door is taken; try again in a few seconds."
+    return of_error(Unavailable("door.full", sentence, FULL_RETRY_S))
+
+
+def whole(given: Answer, *, chunked: bool, wall_time_s: float) -> bytes:
+    """An answer as bytes, its connection closed after it.
+
+    Args:
+        chunked: whether the client speaks HTTP/1.1.
+    """
+    body = given.body if isinstance(given.body, bytes) else b""
+    date = http_date(wall_time_s)
+    return head_of(given, version=int(chunked), keep=False, date=date) + body

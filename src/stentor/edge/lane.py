@@ -1,0 +1,97 @@
+"""Who hears the same bytes: listeners of one stream in slots, each with a place in the ring."""
+
+from typing import TYPE_CHECKING
+
+from stentor.edge.frames import unframed
+from stentor.limits import SLOT_SPARE, SLOTS
+
+if TYPE_CHECKING:
+    from stentor.edge.follow import Stream
+    from stentor.edge.listener import Listener
+
+
+class Slot:
+    """Listeners who are sent the same frames at the same moments.
+
+    Attributes:
+        position: of the next frame they are sent; they have everything before it.
+        members: by descriptor, those who wait for it.
+        early: those who have more already, and wait until the slot has that as well.
+    """
+
+    __slots__ = ("early", "members", "number", "position")
+
+    def __init__(self, number: int, position: int) -> None:
+        self.number = number
+        self.position = position
+        self.members: dict[int, Listener] = {}
+        self.early: dict[int, Listener] = {}
+
+
+class Lane:
+    """All listeners of one stream who understand the same framing.
+
+    Attributes:
+        stream: what they hear; None until the Space's log has been read.
+        slots: those that somebody is in, by number.
+        count: listeners in slots, those behind included.
+    """
+
+    __slots__ = ("_head", "_joined", "_loads", "chunked", "count", "slots", "stream")
+
+    def __init__(self, *, chunked: bool) -> None:
+        self.chunked = chunked
+        self.stream: Stream | None = None
+        self.slots: dict[int, Slot] = {}
+        self.count = 0
+        self._loads = [0] * SLOTS
+        self._head = -1
+        self._joined: dict[int, bytes] = {}
+
+    def enter(self, tick: int, stride: int) -> Slot:
+        """A slot for one more listener.
+
+        The slot served last is the best: it has everything, and its next turn is a whole cadence
+        away. Those before it are nearly as good, so nobody is put where it is crowded.
+
+        Args:
+            tick: the next to be served.
+            stride: the distance between two turns of a slot.
+        """
+        assert self.stream is not None, "who enters has something to hear"
+        classes = min(stride, SLOTS)
+        fair = self.count / classes * 1.25 + SLOT_SPARE
+        number = tick % SLOTS
+        for back in range(1, classes + 1):
+            first = (tick - back) % classes
+            if sum(self._loads[first::classes]) < fair:
+                choices = range(first, SLOTS, classes)
+                number = min(choices, key=self._loads.__getitem__)
+                break
+        slot = self.slots.get(number)
+        if slot is None:
+            slot = self.slots[number] = Slot(number, self.stream.ring.head)
+        self._loads[number] += 1
+        self.count += 1
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """One listener less in a slot."""
+        self._loads[slot.number] -= 1
+        self.count -= 1
+        if not self._loads[slot.number]:
+            del self.slots[slot.number]
+
+    def frames_from(self, position: int) -> bytes:
+        """All frames from a position on, joined once for everybody."""
+        assert self.stream is not None, "asked for those who hear something"
+        ring = self.stream.ring
+        if ring.head != self._head:
+            self._head = ring.head
+            self._joined.clear()
+        data = self._joined.get(position)
+        if data is None:
+            frames = map(ring.frame, range(position, ring.head))
+            data = b"".join(frames if self.chunked else map(unframed, frames))
+            self._joined[position] = data
+        return data

@@ -1,0 +1,23 @@
+"""How an edge stands, as it tells its gates and `/healthz`. Pure."""
+
+import msgspec
+
+
+class Status(msgspec.Struct, frozen=True):
+    """One edge at one moment.
+
+    Attributes:
+        behind: listeners whose sockets are full.
+        dropped: listeners let go, by reason.
+        lag_ms: from a part's making to its having been read, the last one.
+        spaces: that are followed.
+    """
+
+    edge: int
+    listeners: int = 0
+    listeners_max: int = 0
+    behind: int = 0
+    dropped: dict[str, int] = {}
+    lag_ms: float = 0.0
+    spaces: int = 0
+    cadence_ms: int = 0
