@@ -14,6 +14,7 @@ from stentor import edge, tokens
 from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.edge.conversation import Deadlines
+from stentor.edge.server import Bounds
 from stentor.paths import Paths
 from tests.edge.client import Listener, Visitor
 from tests.edge.programme import SPACE, Programme
@@ -89,8 +90,9 @@ async def start(paths: Paths) -> AsyncIterator[Callable[..., Running]]:
         settings = Settings(data_dir=str(paths.data), **options.pop("settings", {}))
         door = options.pop("door", None) or listening()
         stop = asyncio.Event()
+        bounds = Bounds(**options)
         serving = edge.serve(
-            settings, paths, SystemClock(), stop, door=door, index=len(running), **options
+            settings, paths, SystemClock(), stop, door=door, index=len(running), bounds=bounds
         )
         task = asyncio.create_task(serving)
         one = Running(paths, door.getsockname()[1], door, stop, task)

@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from stentor import tickets
 from stentor.clock import Clock
@@ -51,6 +52,29 @@ SWITCH_INTERVAL_S = 0.0005
 for a busy event loop (the default of 5 ms would make 100 listeners wait half a second)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How patient and how large a gate and its edges are; tests are less so.
+
+    Attributes:
+        connections_max: sockets one process holds, descriptors permitting.
+        client_connections_max: those of one client.
+        uncounted: addresses that may have more, beside the trusted proxies.
+    """
+
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    stuck_s: float = LISTENER_STUCK_S
+    heartbeat_s: float = HEARTBEAT_S
+    connections_max: int = CONNECTIONS_MAX
+    client_connections_max: int = CLIENT_CONNECTIONS_MAX
+    uncounted: str = LOOPBACK
+
+    @property
+    def held_max(self) -> int:
+        """Connections this process can hold."""
+        return min(self.connections_max, _descriptors_free())
+
+
 async def serve(
     settings: Settings,
     paths: Paths,
@@ -59,49 +83,22 @@ async def serve(
     *,
     door: socket.socket,
     index: int,
-    deadlines: Deadlines | None = None,
-    stuck_s: float = LISTENER_STUCK_S,
-    heartbeat_s: float = HEARTBEAT_S,
-    connections_max: int = CONNECTIONS_MAX,
-    client_connections_max: int = CLIENT_CONNECTIONS_MAX,
-    uncounted: str = LOOPBACK,
+    bounds: Bounds | None = None,
 ) -> None:
     """Be door and edge in one process, until `stop` is set: what TLS needs.
 
     Args:
         door: the listening socket, shared with the node's other processes.
         index: which edge of this node, from 0.
-        deadlines: how patient the door is; the others are bounds of `limits.py`.
-        uncounted: addresses that may have more connections, beside the trusted proxies.
 
     Raises:
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
     """
+    bounds = bounds or Bounds()
     certificate = Certificate(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    most = min(connections_max, descriptors_free())
-    fanout = _fanout(
-        settings,
-        paths,
-        clock,
-        index,
-        stuck_s=stuck_s,
-        heartbeat_s=heartbeat_s,
-        listeners_max=most,
-        client_listeners_max=client_connections_max,
-    )
-    public = _door(
-        settings,
-        paths,
-        clock,
-        fanout,
-        certificate,
-        door,
-        deadlines=deadlines or Deadlines(),
-        uncounted=uncounted,
-        connections_max=most,
-        client_connections_max=client_connections_max,
-    )
+    fanout = _fanout(settings, paths, clock, index, bounds)
+    public = _door(settings, paths, clock, fanout, certificate, door, bounds)
     fanout.start()
     # A long log takes a second to read: until then the node's other edges take those who join.
     await asyncio.to_thread(fanout.warm.wait, WARM_S)
@@ -125,8 +122,7 @@ async def serve_gate(
     *,
     door: socket.socket,
     index: int,
-    deadlines: Deadlines | None = None,
-    uncounted: str = LOOPBACK,
+    bounds: Bounds | None = None,
 ) -> None:
     """Be the public door, and hand listeners over to the edges, until `stop` is set.
 
@@ -136,18 +132,7 @@ async def serve_gate(
     certificate = Certificate(settings)
     sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
     edges = Edges(sockets, index % len(sockets), clock)
-    public = _door(
-        settings,
-        paths,
-        clock,
-        edges,
-        certificate,
-        door,
-        deadlines=deadlines or Deadlines(),
-        uncounted=uncounted,
-        connections_max=min(CONNECTIONS_MAX, descriptors_free()),
-        client_connections_max=CLIENT_CONNECTIONS_MAX,
-    )
+    public = _door(settings, paths, clock, edges, certificate, door, bounds or Bounds())
     edges.open()
     public.open()
     _telemetry.info("gate %d is open", index)
@@ -169,9 +154,7 @@ def run_edge(
     Raises:
         Unavailable: `edge.failed`.
     """
-    fanout = _fanout(
-        settings, paths, clock, index, listeners_max=min(CONNECTIONS_MAX, descriptors_free())
-    )
+    fanout = _fanout(settings, paths, clock, index, Bounds())
     hatch = Hatch(paths.socket(f"edge-{index}"), fanout)
     started(fanout)
     _telemetry.info("edge %d is open", index)
@@ -183,17 +166,7 @@ def run_edge(
         raise _failed()
 
 
-def _fanout(
-    settings: Settings,
-    paths: Paths,
-    clock: Clock,
-    index: int,
-    *,
-    listeners_max: int,
-    stuck_s: float = LISTENER_STUCK_S,
-    heartbeat_s: float = HEARTBEAT_S,
-    client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
-) -> Fanout:
+def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: Bounds) -> Fanout:
     teller = StepTeller(paths.socket("stage"), paths.keyring(), clock, index)
     teller.start()
     throttle = Throttle(
@@ -207,10 +180,10 @@ def _fanout(
         throttle,
         index=index,
         first=[SpaceId(card.space) for card in live_cards(paths)],
-        stuck_s=stuck_s,
-        heartbeat_s=heartbeat_s,
-        listeners_max=listeners_max,
-        client_listeners_max=client_listeners_max,
+        stuck_s=bounds.stuck_s,
+        heartbeat_s=bounds.heartbeat_s,
+        listeners_max=bounds.held_max,
+        client_listeners_max=bounds.client_connections_max,
     )
 
 
@@ -221,14 +194,10 @@ def _door(
     listeners: Listeners,
     certificate: Certificate,
     listening: socket.socket,
-    *,
-    deadlines: Deadlines,
-    uncounted: str,
-    connections_max: int,
-    client_connections_max: int,
+    bounds: Bounds,
 ) -> Door:
     files = static.load()
-    not_counted = Addresses(f"{settings.trusted_proxy},{uncounted}")
+    uncounted = Addresses(f"{settings.trusted_proxy},{bounds.uncounted}")
     keyring = paths.keyring()
     routes = Routes(
         files=files,
@@ -240,14 +209,14 @@ def _door(
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
         keyring=keyring,
         ticket_keys=tickets.keys_of(keyring),
-        uncounted=not_counted,
+        uncounted=uncounted,
         clock=clock,
     )
     conversations = Conversations(
         routes.answer,
         clock,
         scheme=settings.url.partition(":")[0],
-        deadlines=deadlines,
+        deadlines=bounds.deadlines,
         proxies=Addresses(settings.trusted_proxy),
     )
     return Door(
@@ -256,10 +225,10 @@ def _door(
         routes.quick,
         listeners,
         tls=certificate.context,
-        uncounted=not_counted,
+        uncounted=uncounted,
         has_siblings=settings.edge_count > 1,
-        connections_max=connections_max,
-        client_connections_max=client_connections_max,
+        connections_max=bounds.held_max,
+        client_connections_max=bounds.client_connections_max,
     )
 
 
@@ -280,7 +249,6 @@ def _failed() -> Unavailable:
     return Unavailable("edge.failed", "The loop that sends has failed; the edge restarts.")
 
 
-def descriptors_free() -> int:
-    """Connections this process can hold."""
+def _descriptors_free() -> int:
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - DESCRIPTORS_APART)
