@@ -299,10 +299,29 @@ REPLAY_BLOCK_BYTES = 256 * 1024
 SIDX_RUN_S = 10
 """Seconds of sound one reference of a replay's index covers: about 50 parts."""
 HLS_SEGMENT_S = 4
-HLS_LIVE_SEGMENTS = 6
-"""Media segments in a live playlist: 24 s, three target durations and as many to spare."""
-HLS_SEGMENTS_KEPT = 128
-"""Media segments an edge keeps in memory: 4 MB."""
+"""One media segment: short enough for players without low latency, long enough for caches."""
+HLS_PARTIAL_PARTS = 4
+"""Parts in a partial segment: 800 ms. Players ask twice for each; shorter ones are a hammer."""
+HLS_LIVE_SEGMENTS = 15
+"""Media segments in a live playlist: who was away for half a minute goes on where they were."""
+HLS_PARTIAL_SEGMENTS = 3
+"""Newest media segments whose partial segments are listed: three target durations."""
+HLS_SKIP_SEGMENTS = 6
+"""Newest media segments that a delta update lists: six target durations, the least allowed."""
+HLS_BLOCK_S = 12.0
+"""A request waits so long for what it asks for: three target durations."""
+HLS_WAITERS_MAX = 8_000
+"""Requests that wait for sound at one edge: about 10 kB each."""
+HLS_WATCHED_MAX = 256
+"""Spaces one edge keeps up with for HLS players: as many as a stage holds."""
+HLS_IDLE_S = 20.0
+"""A Space nobody asks HLS of is kept up with for so long: five reloads of a slow player."""
+HLS_FINAL_S = 60.0
+"""Live playlists stay as they ended for so long, that all who follow them see the end."""
+HLS_PIECES_KEPT = 256
+"""Media segments and partial segments an edge keeps in memory: 8 MB at most."""
+HLS_ERROR_S = 1
+"""Caches keep a refusal for so long: a crowd that asks too early is refused once a second."""
 
 STEP_TELLING_TRIES = 10
 """The stage is told of a step of the cadence so often, while it is away."""
@@ -404,3 +423,6 @@ assert PEER_SILENT_S < PEER_SETTLED_S < PUBLISH_TIMEOUT_S, "unlock fast, lock wi
 assert SCAN_BYTES > PAYLOAD_BYTES_MAX + 128, "a scan holds any one record"
 assert READ_BYTES_MAX > PAYLOAD_BYTES_MAX + 128, "a read holds any one record"
 assert SYNC_INTERVAL_S < 1.0, "durable within a second"
+assert PART_SAMPLES * HLS_PARTIAL_PARTS * 5 == SAMPLE_RATE * HLS_SEGMENT_S, "five to a segment"
+assert HLS_PARTIAL_SEGMENTS <= HLS_SKIP_SEGMENTS <= HLS_LIVE_SEGMENTS, "a delta skips old ones only"
+assert HLS_BLOCK_S < HLS_IDLE_S, "a Space somebody waits for is kept up with"

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+import struct
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +17,8 @@ from stentor.space import card, events
 from stentor.stage.encoder import EncodedPart, RenditionEncoder
 
 SPACE = "0123456789ab"
-SECONDS = 30
+SECONDS = 32
+"""A whole number of frames of every rendition: the sound can follow upon itself."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,22 @@ class Sound:
 def sound(rendition: Rendition) -> Sound:
     """Half a minute, encoded once."""
     encoder = RenditionEncoder(rendition, 0)
-    time = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
+    # A second more, since encoders are late.
+    time = np.arange((SECONDS + 1) * SAMPLE_RATE) / SAMPLE_RATE
     tone = (0.3 * np.sin(2 * np.pi * 330 * time) * (1 + np.sin(2 * np.pi * time))).astype(
         np.float32
     )
-    return Sound(encoder.init(), encoder.feed(tone))
+    return Sound(encoder.init(), encoder.feed(tone)[: SECONDS * SAMPLE_RATE // PART_SAMPLES])
+
+
+def part(sound: Sound, number: int) -> EncodedPart:
+    """Part `number` of a Space; the sound repeats when it has run out, its time does not."""
+    turn, index = divmod(number, len(sound.parts))
+    known = sound.parts[index]
+    media_time = known.media_time + turn * len(sound.parts) * PART_SAMPLES
+    time = struct.pack(">4sIQ", b"tfdt", 1 << 24, known.media_time)
+    payload = known.payload.replace(time, time[:8] + struct.pack(">Q", media_time), 1)
+    return EncodedPart(media_time, known.duration, payload)
 
 
 class Programme:
@@ -98,16 +111,14 @@ class Programme:
             self.played += 1
 
     def _append(self, rendition: Rendition, flags: Flag = Flag.INDEPENDENT) -> Header:
-        known = self.sound(rendition).parts
-        part = known[self.played % len(known)]
-        turn = self.played // len(known) * SECONDS * SAMPLE_RATE
+        made = part(self.sound(rendition), self.played)
         return self.writer.append(
             Kind.PART,
-            part.payload,
+            made.payload,
             rendition=rendition,
             flags=flags,
-            media_time=part.media_time + turn,
-            duration=part.duration,
+            media_time=made.media_time,
+            duration=made.duration,
         )
 
     def end(self) -> None:
@@ -124,8 +135,8 @@ class Programme:
 
     def payloads(self, rendition: Rendition) -> list[bytes]:
         """All parts appended, in order."""
-        known = self.sound(rendition).parts
-        return [known[number % len(known)].payload for number in range(self.played)]
+        known = self.sound(rendition)
+        return [part(known, number).payload for number in range(self.played)]
 
     def close(self) -> None:
         self.writer.close()

@@ -100,10 +100,9 @@ class Routes:
                 if rendition not in RENDITION_NAMES:
                     raise _no_rendition()
                 return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
-            case ["hls", file] if (rendition := file.removesuffix(".m3u8")) in RENDITION_NAMES:
-                return await self.recordings.hls(known, rendition, "")
-            case ["hls", rendition, file] if rendition in RENDITION_NAMES and file:
-                return await self.recordings.hls(known, rendition, file)
+            case ["hls", *path]:
+                now_s = self.clock.wall_time() / 1e9
+                return await self.recordings.hls(request, known, path, now_s)
             case _:
                 raise _nothing_here()
 

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections import OrderedDict
+from pathlib import Path
 
 import msgspec
 
+from stentor.edge.playlist import Form, Listing
+from stentor.edge.static import squeeze
 from stentor.errors import Refused
 from stentor.ids import SpaceId
 from stentor.limits import OPEN_RECORDS, READ_RECORDS_MAX, SPACES_READ_MAX
 from stentor.log import Reader
 from stentor.paths import Paths
-from stentor.record import Kind, Rendition
+from stentor.record import RENDITION_NAMES, Kind, Rendition
+
+_Playlist = tuple[object, bytes, bytes]
+"""What a playlist was written from, and its text, plain and gzipped."""
 
 
 class OpenLog:
@@ -18,10 +24,16 @@ class OpenLog:
 
     Attributes:
         reader: what is indexed may be looked at; reading goes through the methods here.
+        listings: what HLS lists of each rendition.
     """
 
     def __init__(self, space: SpaceId, paths: Paths) -> None:
         self.reader = Reader(paths.log(space), space)
+        self.listings = {
+            rendition: Listing(name, self.reader.parts(rendition))
+            for name, rendition in RENDITION_NAMES.items()
+        }
+        self._playlists: dict[tuple[Rendition, Form], _Playlist] = {}
         self._lock = asyncio.Lock()
         self._inits: dict[Rendition, bytes] = {}
         self._events: tuple[bytes, bytes] = (b"", b"")
@@ -40,6 +52,19 @@ class OpenLog:
             more = self.reader.refresh(OPEN_RECORDS)
             while more:
                 more = await asyncio.to_thread(self.reader.refresh, 4 * OPEN_RECORDS)
+            for listing in self.listings.values():
+                listing.refresh(ended=self.reader.sealed)
+
+    def playlist(self, rendition: Rendition, form: Form) -> tuple[bytes, bytes]:
+        """A playlist as it is now, plain and gzipped; written once for everybody."""
+        listing = self.listings[rendition]
+        others = tuple(other for other in self.listings.values() if other is not listing)
+        state = tuple((each.done, each.ended) for each in self.listings.values())
+        known = self._playlists.get((rendition, form))
+        if known is None or known[0] != state:
+            text = listing.text(form, others)
+            known = self._playlists[rendition, form] = state, text, squeeze(text)
+        return known[1:]
 
     async def init(self, rendition: Rendition) -> bytes:
         """The rendition's init.
@@ -114,17 +139,26 @@ class Shelf:
         self._paths = paths
         self._logs: OrderedDict[SpaceId, OpenLog] = OrderedDict()
 
-    async def log(self, space: SpaceId) -> OpenLog:
-        """A Space's log, up to its tail.
+    def folder(self, space: SpaceId) -> Path:
+        """Where a Space's log is."""
+        return self._paths.log(space)
 
-        Raises:
-            Corrupt: the log is not what was written.
-        """
+    def opened(self, space: SpaceId) -> OpenLog:
+        """A Space's log, as far as it was read."""
         log = self._logs.get(space)
         if log is None:
             log = self._logs[space] = OpenLog(space, self._paths)
         self._logs.move_to_end(space)
         if len(self._logs) > SPACES_READ_MAX:
             self._logs.popitem(last=False)
+        return log
+
+    async def log(self, space: SpaceId) -> OpenLog:
+        """A Space's log, up to its tail.
+
+        Raises:
+            Corrupt: the log is not what was written.
+        """
+        log = self.opened(space)
         await log.refresh()
         return log
