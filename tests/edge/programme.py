@@ -1,8 +1,8 @@
 """A Space on disk as the stage leaves it: a real log of really encoded audio, and a card."""
 
 import functools
-from collections.abc import Callable
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
