@@ -20,6 +20,12 @@ static const double BUSY_MAX = 0.85;
 static struct options options;
 static struct shared *shared;
 static int64_t began_ns, joined_ns;
+static volatile sig_atomic_t asked;
+
+static void ask(int signal) {
+    (void)signal;
+    asked = 1;
+}
 
 static uint64_t sum_of(size_t at) {
     uint64_t sum = 0;
@@ -56,7 +62,8 @@ static void wait_until(int64_t deadline_ns, bool all_joined) {
     while (now_ns() < deadline_ns) {
         if (all_joined && SUM(joined) + SUM(failed) >= listeners) return;
         usleep(2000);
-        if (options.every_ms && now_ns() - told_ns >= options.every_ms * MS) {
+        if (asked || (options.every_ms && now_ns() - told_ns >= options.every_ms * MS)) {
+            asked = 0;
             told_ns = now_ns();
             print_progress();
         }
@@ -124,6 +131,7 @@ static void reap(bool all) {
 int main(int count, char **words) {
     read_options(count, words, &options);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, ask);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

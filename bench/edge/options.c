@@ -31,7 +31,7 @@ static const char USAGE[] =
     "  --give-up S             begin the window without those who have nothing by then (30)\n"
     "  --part-ms N             sound in each stamped part (200)\n"
     "  --cadence-ms N          time between sends until the stream says otherwise (200)\n"
-    "  --every MS              a JSON line on stderr each MS while it runs\n"
+    "  --every MS              a JSON line on stderr each MS while it runs; SIGUSR1 asks for one\n"
     "  --until body|head|connected\n"
     "                          do not listen: close there and take the next place, all the time;\n"
     "                          --rate 0 keeps --in-flight connections going\n"

@@ -175,8 +175,8 @@ HEADER_BYTES_MAX = 16 * 1024
 HEADER_COUNT_MAX = 64
 BODY_BYTES_MAX = 256 * 1024
 """A request body passed on to web or stage."""
-CHUNKS_MAX = 4_096
-"""Chunks one body may come in: 64 bytes each; every single one costs a turn of Python."""
+CHUNKS_MAX = 512
+"""Chunks one body may come in: 512 bytes each of a large one; each costs Python 3 µs."""
 KEEP_ALIVE_S = 15.0
 JOIN_PARTS = 2
 """Parts a new listener is given at once: the buffer to start from, max(2 cadences, 400 ms)."""
@@ -219,6 +219,9 @@ LINGER_S = 1.0
 LINGER_BYTES_MAX = 64 * 1024
 STREAMS_PROXIED_MAX = 128
 """Studios' endless answers one edge passes on; counted apart, so that commands get through."""
+GATHERED_BYTES_MAX = 256 * 1024
+"""An answer of web or stage that is no longer is taken whole, and its place there is free again
+before it is sent: a client that reads slowly is no business of theirs."""
 PROXY_ANSWER_S = 30.0
 """From a request passed on to its answer's head."""
 PROXY_SILENT_S = 30.0

@@ -108,10 +108,13 @@ async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(running: Run
         visitor = await running.visit()
         with pytest.raises(asyncio.IncompleteReadError):
             await visitor.get("/")
-        web.behave = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
         visitor = await running.visit()
+        web.behave = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhello")
         with pytest.raises(asyncio.IncompleteReadError):
             await visitor.get("/")
+        visitor = await running.visit()
+        web.behave = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
+        assert (await visitor.get("/")).json()["code"] == "web.away"
 
 
 @pytest.mark.parametrize(("target", "code"), [("/api/x", "web.away"), ("/stage/x", "stage.away")])

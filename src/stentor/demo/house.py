@@ -54,6 +54,7 @@ class House:
     """The processes of one node.
 
     Attributes:
+        extra: more of the command line.
         setup_link: the link by which the owner's account is made, as printed; empty until then.
         left_over: processes that were still there after a stop, by name.
     """
@@ -63,6 +64,7 @@ class House:
     edges: int = 2
     listen: str = ""
     udp_ports: str = ""
+    extra: tuple[str, ...] = ()
     setup_link: str = ""
     left_over: dict[str, int] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = None
@@ -102,7 +104,7 @@ class House:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._announced.clear()
         flags = ["--data", str(self.data), "--listen", self.listen, "--udp-ports", self.udp_ports]
-        flags += ["--edges", str(self.edges)]
+        flags += ["--edges", str(self.edges), *self.extra]
         with self.telemetry.open("a") as diagnostics:
             process = self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "stentor", "serve", *flags],

@@ -12,7 +12,7 @@ from pathlib import Path
 from stentor.edge.answer import BODILESS, Answer
 from stentor.edge.request import Request
 from stentor.errors import Unavailable
-from stentor.limits import HEADER_BYTES_MAX, PROXY_ANSWER_S, PROXY_SILENT_S
+from stentor.limits import GATHERED_BYTES_MAX, HEADER_BYTES_MAX, PROXY_ANSWER_S, PROXY_SILENT_S
 
 _telemetry = logging.getLogger(__name__)
 HOP_BY_HOP = frozenset(
@@ -67,7 +67,7 @@ class Upstream:
     async def ask(
         self, request: Request, body: bytes, visitor: Visitor, *, streams: bool = False
     ) -> Answer:
-        """Pass a request on; the answer's body is read while it is sent.
+        """Pass a request on; an answer whose length nobody knows is read while it is sent.
 
         Args:
             streams: the answer is endless, and takes a place among those.
@@ -86,9 +86,17 @@ class Upstream:
             release()
             raise
         answer = exchange.answer
-        if exchange.has_body:
+        if exchange.has_body and (answer.length is None or answer.length > GATHERED_BYTES_MAX):
             answer.body = _Body(exchange, release)
-        else:
+            return answer
+        # A place is for asking: who reads the answer slowly must not keep others from asking.
+        try:
+            if exchange.has_body:
+                answer.body = b"".join([piece async for piece in exchange.body()])
+                answer.length = None
+        except (OSError, TimeoutError) as error:
+            raise self._away() from error
+        finally:
             exchange.close()
             release()
         return answer
