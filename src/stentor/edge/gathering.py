@@ -69,12 +69,16 @@ class Gathering:
         feed = self._feeds.get(format_of(name))
         return self.space.streams[name] if feed is None else feed.streams[name]
 
+    def lane(self, stream: str, *, chunked: bool) -> Lane:
+        """The lane of a stream and a framing."""
+        lane = self._lanes.get((stream, chunked))
+        if lane is None:
+            lane = self._lanes[stream, chunked] = Lane(chunked=chunked)
+        return lane
+
     def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> None:
         """One more. Args: line: to the radio process."""
-        key = admission.stream, admission.chunked
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(chunked=admission.chunked)
+        lane = self.lane(admission.stream, chunked=admission.chunked)
         radio = format_of(admission.stream)
         if radio and radio not in self._feeds:
             self._feeds[radio] = Feed(self.space.space, radio, line, self._change, now)
