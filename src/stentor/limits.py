@@ -204,6 +204,13 @@ CLIENT_DEAD_MS = 15_000
 """A client that acknowledges nothing for so long is gone (TCP_USER_TIMEOUT)."""
 DOOR_SEND_BUFFER_BYTES = 128 * 1024
 """Kernel memory for what one client has not acknowledged: 1 MB/s over 100 ms of path."""
+DOOR_UNSENT_BYTES = 64 * 1024
+"""What of that may wait to be sent at all: all there is, once the client reads nothing."""
+DOOR_RECEIVE_BUFFER_BYTES = 16 * 1024
+"""Kernel memory for what one client has sent: listeners are never read from, heads are no longer,
+and a body of 256 KiB takes sixteen round trips."""
+COPIED_BYTES_MAX = 16 * 1024
+"""A body that is no longer goes out in one piece with its head."""
 TURNED_AWAY_MAX = 256
 """Connections beyond those that are told why there is no place; more are closed without a word."""
 ACCEPTS_PER_WAKE = 64
@@ -211,7 +218,9 @@ ACCEPTS_PER_WAKE = 64
 BODY_DEADLINE_S = 10.0
 """A request's body must be complete within this time after its head."""
 BODIES_MAX = 256
-"""Request bodies an edge gathers at once: 64 MB at their largest."""
+"""Request bodies of strangers an edge gathers at once: 64 MB at their largest."""
+VOUCHED_BODIES_MAX = 64
+"""The same of those who have a token: strangers cannot keep a speaker from the stage."""
 ANSWER_STUCK_S = 10.0
 """A client that takes nothing of an answer for so long is let go."""
 LINGER_S = 1.0
@@ -297,8 +306,8 @@ STATIC_BYTES_MAX = 8 * 1024 * 1024
 """All static files together; they are served from memory."""
 SPACES_READ_MAX = 64
 """Spaces whose replay or playlist one edge has at hand."""
-REPLAY_BLOCK_BYTES = 256 * 1024
-"""Bytes of a replay read and sent at a time."""
+REPLAY_BLOCK_BYTES = 64 * 1024
+"""Bytes of a replay read and sent at a time: what the kernel takes at once from who is reading."""
 SIDX_RUN_S = 10
 """Seconds of sound one reference of a replay's index covers: about 50 parts."""
 HLS_SEGMENT_S = 4
@@ -350,15 +359,6 @@ RADIO_CONNECTIONS_MAX = 4_096
 RADIO_BACKLOG_BYTES = 256 * 1024
 """Bytes waiting for one edge: half a minute of MP3. An edge further behind asks again."""
 RADIO_ASK_BYTES_MAX = 256
-RADIO_SHARE = 0.25
-"""Of an edge's listeners, those who may listen by radio: such players can show no ticket."""
-RADIO_IDLE_S = 10.0
-"""An edge keeps a radio stream for so long after its last listener: many players come back."""
-RADIO_AWAY_S = 5.0
-"""Who has waited so long for a radio stream's first sound is told to come again."""
-ICY_METAINT = 9_216
-"""Bytes between two blocks of metadata: 48 frames of MP3, 1.15 s."""
-ICY_DESCRIPTION_CHARS_MAX = 100
 RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 """One message of the radio process; a part has 2 kB, the silence before a start 32 kB."""
 

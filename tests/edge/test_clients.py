@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from stentor.edge.clients import Addresses, Shares, client_of
-from stentor.limits import CLIENT_BODIES_MAX
+from stentor.limits import BODIES_MAX, CLIENT_BODIES_MAX
 from tests.edge.client import Listener
 from tests.edge.conftest import Running, listening
 from tests.edge.programme import SPACE, Programme
@@ -91,6 +91,44 @@ async def test_a_client_has_its_share_of_bodies(start: Callable[..., Running]) -
         assert (await other.answer()).status == 100
         other.write("123456789")
         assert (await other.answer()).status == 200
+
+
+async def test_strangers_keep_no_speaker_from_the_stage(start: Callable[..., Running]) -> None:
+    running = start(settings={"trusted_proxy": "127.0.0.1"})
+    slow = "POST /x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.%d\r\n"
+    slow += "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+    for number in range(BODIES_MAX):
+        visitor = await running.visit()
+        visitor.write(slow % (number // CLIENT_BODIES_MAX))
+        assert (await visitor.answer()).status == 100
+    late = await running.visit()
+    late.write(slow % 200)
+    assert (await late.answer()).json()["code"] == "door.busy"
+    async with Upstream(running.paths.socket("stage"), saying(OK)):
+        speaker = await running.visit()
+        speaker.write(f"POST /stage/{SPACE}/commands HTTP/1.1\r\nHost: a\r\n{running.seat()}\r\n")
+        speaker.write("Content-Length: 2\r\n\r\n{}")
+        assert (await speaker.answer()).status == 200
+
+
+async def test_a_body_nobody_vouches_for_is_not_waited_for(running: Running) -> None:
+    visitor = await running.visit()
+    visitor.write(f"POST /stage/{SPACE}/commands HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+    heard = await visitor.answer()
+    assert (heard.status, heard.json()["code"]) == (401, "token.missing")
+    assert await visitor.at_end()
+
+
+async def test_whoever_asks_for_nothing_makes_room(start: Callable[..., Running]) -> None:
+    running = start(connections_max=3)
+    idle = [await running.visit() for _ in range(3)]
+    for visitor in idle:
+        assert (await visitor.get("/healthz")).status == 200
+    heard = await (await running.visit()).get("/healthz")
+    while heard.status == 503:
+        heard = await (await running.visit()).get("/healthz")
+    assert heard.status == 200
+    assert await idle[0].at_end(), "the one who has been idle for longest"
 
 
 async def test_a_trusted_proxy_says_who_asks(start: Callable[..., Running]) -> None:

@@ -16,7 +16,7 @@ from stentor.edge.follow import FollowedSpace
 from stentor.edge.gathering import Gathering
 from stentor.edge.listener import Listener
 from stentor.ids import SpaceId
-from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RING_PARTS
+from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RESUME_PARTS_MAX, RING_PARTS
 from stentor.paths import Paths
 from stentor.record import Cursor, Rendition
 from tests.edge.client import Live, boxes
@@ -48,11 +48,13 @@ class Room:
         self.delivery = Delivery(self.epoll, SystemClock(), Cadence(), Shares(1))
         self.peers: list[socket.socket] = []
 
-    def admit(self, cursor: Cursor) -> Listener:
+    def admit(self, cursor: Cursor, send_buffer: int = 0) -> Listener:
         ours, theirs = socket.socketpair()
         for one in (ours, theirs):
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        if send_buffer:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self.peers.append(theirs)
         admission = Admission(SPACE, "opus", chunked=False, cursor=(cursor.epoch, cursor.offset))
         listener = Listener(ours.detach(), admission)
@@ -112,6 +114,42 @@ def test_turn_by_turn_everything_is_sent_once(room: Room, programme: Programme) 
     live = Live()
     live.take(data)
     assert live.parts == programme.payloads(Rendition.OPUS)
+
+
+def test_a_listener_is_stuck_when_its_kernel_takes_nothing(room: Room) -> None:
+    listener = room.admit(Cursor(1, 0), send_buffer=4_096)
+
+    def stuck(now: float) -> bool:
+        room.delivery.begin_turn(now)
+        room.delivery.drop_stuck(10.0)
+        return listener.descriptor not in room.delivery.listeners
+
+    began = room.delivery.now
+    assert not stuck(began + 5)
+    assert room.heard(0), "though there is not yet room for the next"
+    assert not stuck(began + 11)
+    assert not stuck(began + 20.5)
+    assert stuck(began + 21)
+    assert room.delivery.dropped["stuck"] == 1
+
+
+def test_a_listener_in_the_log_is_let_go_when_it_never_catches_up(
+    room: Room, programme: Programme
+) -> None:
+    listener = room.admit(Cursor(1, 0), send_buffer=4_096)
+    waits = room.admit(Cursor(1, 0), send_buffer=4_096)
+    programme.play(RESUME_PARTS_MAX, (Rendition.OPUS,))
+    while room.gathering.space.advance():
+        pass
+    for turn in range(1_000):
+        if not room.delivery.listeners:
+            break
+        room.heard(0)
+        room.delivery.begin_turn(float(turn))
+        room.delivery.happened(listener, select.EPOLLOUT)
+    assert listener.descriptor not in room.delivery.listeners
+    assert waits.descriptor in room.delivery.listeners
+    assert room.delivery.dropped["slow"] == 1
 
 
 def test_whoever_comes_from_a_faster_edge_is_known(

@@ -1,11 +1,54 @@
 """Clients that would have the door to themselves: others are answered all the same."""
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
 
 from stentor.limits import PROXIED_MAX
 from tests.edge.client import Visitor
 from tests.edge.conftest import Running
 from tests.edge.upstream import Upstream, saying
+
+HEALTH = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+SIEGE = """
+import socket, sys, threading
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def hear():
+    while client.recv(1 << 20):
+        pass
+threading.Thread(target=hear, daemon=True).start()
+data = sys.argv[2].encode() * 1_000
+while True:
+    client.sendall(data)
+"""
+
+
+@asynccontextmanager
+async def besieged(port: int, said: str) -> AsyncIterator[None]:
+    """By a program that says the same over and over, as fast as it can, and reads the answers."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SIEGE, str(port), said), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        if program.returncode is None:
+            program.kill()
+        await program.wait()
+
+
+@pytest.mark.parametrize("said", [HEALTH, "\r\n"], ids=["requests", "empty lines"])
+async def test_who_never_stops_talking_leaves_others_their_turn(
+    running: Running, said: str
+) -> None:
+    visitor = await running.visit()
+    async with besieged(running.port, said):
+        for _ in range(20):
+            assert (await visitor.get("/healthz")).status == 200
+            await asyncio.sleep(0.02)  # until the siege has begun
 
 
 async def test_who_does_not_read_keeps_nobody_from_asking_web(running: Running) -> None:

@@ -1,6 +1,7 @@
 """One connection's requests and answers, in turn, until it ends or has a new owner."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ from stentor.limits import (
     BODIES_MAX,
     BODY_DEADLINE_S,
     CLIENT_BODIES_MAX,
+    COPIED_BYTES_MAX,
     HEADER_DEADLINE_S,
     KEEP_ALIVE_S,
+    VOUCHED_BODIES_MAX,
 )
 
 _telemetry = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ class Conversations:
     def __init__(
         self,
         answer: Callable[[Request, bytes, Visitor], Awaitable[Answer | Admission]],
+        vouched: Callable[[Request], bool],
         clock: Clock,
         *,
         scheme: str,
@@ -59,17 +63,20 @@ class Conversations:
 
         Args:
             answer: what a request gets.
+            vouched: whether a token vouches for who sends a body; refuses one that needs a token
+                and has none.
             scheme: how people reach this door: `http` or `https`.
             proxies: who is believed when they say for whom they ask.
         """
         self._answer = answer
+        self._vouched = vouched
         self._clock = clock
         self._scheme = scheme
         self.deadlines = deadlines
         self._proxies = proxies
         self._bodies_of = Shares(CLIENT_BODIES_MAX)
-        self._idle: set[asyncio.Task[None]] = set()
-        self._bodies = 0
+        self._idle: dict[asyncio.Task[None], None] = {}
+        self._bodies_free = {False: BODIES_MAX, True: VOUCHED_BODIES_MAX}
         self._closing = False
 
     def visitor(self, request: Request, peer: str) -> Visitor:
@@ -80,6 +87,11 @@ class Conversations:
         """Answer what was asked, and nothing after it."""
         self._closing = True
         for task in list(self._idle):
+            task.cancel()
+
+    def make_room(self, most: int) -> None:
+        """Let go of those who have not asked for anything for longest."""
+        for task in list(itertools.islice(self._idle, most)):
             task.cancel()
 
     async def converse(self, wire: Wire, data: bytearray, due: float | None) -> Admission | None:
@@ -116,6 +128,8 @@ class Conversations:
                 await wire.finish()
                 return None
             due = None
+            # Whoever asks without a pause never has to be waited for: it is the others' turn.
+            await asyncio.sleep(0)
 
     async def _given(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
         try:
@@ -164,7 +178,7 @@ class Conversations:
 
     @staticmethod
     def _find(data: bytearray) -> int:
-        while data[:2] == b"\r\n":  # some clients send one after a body (RFC 9112 section 2.2)
+        if data[:2] == b"\r\n":  # some clients send one after a body (RFC 9112 section 2.2)
             del data[:2]
         return find_head(data)
 
@@ -172,28 +186,32 @@ class Conversations:
         """Wait between two requests; False when none came."""
         task = asyncio.current_task()
         assert task is not None, "a connection is served by a task"
-        self._idle.add(task)
+        self._idle[task] = None
         try:
             async with asyncio.timeout(self.deadlines.keep_alive_s):
                 data += await wire.receive()
         except TimeoutError:
             return False
         finally:
-            self._idle.discard(task)
+            self._idle.pop(task, None)
         return bool(data)
 
     async def _body(self, wire: Wire, request: Request, data: bytearray, client: str) -> bytes:
         """A request's body, all of it.
 
         Raises:
-            Refused: it is malformed, too large or too late.
+            Refused: it is malformed, too large or too late, or comes from a stranger.
             Unavailable: `door.busy` when too many are coming in.
         """
         if not request.body_bytes:
             return b""
-        if self._bodies >= BODIES_MAX or not self._bodies_of.take(client):
+        vouched = self._vouched(request)
+        taken = vouched or self._bodies_of.take(client)
+        if not taken or not self._bodies_free[vouched]:
+            if taken and not vouched:
+                self._bodies_of.give_back(client)
             raise Unavailable("door.busy", "Too much is being sent here; try again in a second.")
-        self._bodies += 1
+        self._bodies_free[vouched] -= 1
         try:
             async with asyncio.timeout(self.deadlines.body_s):
                 if "100-continue" in request.tokens("expect") and not data:
@@ -202,8 +220,9 @@ class Conversations:
         except TimeoutError:
             raise Refused("request.timeout", "The body of a request took too long.") from None
         finally:
-            self._bodies -= 1
-            self._bodies_of.give_back(client)
+            self._bodies_free[vouched] += 1
+            if not vouched:
+                self._bodies_of.give_back(client)
 
     @staticmethod
     async def _gather(wire: Wire, request: Request, data: bytearray) -> bytes:
@@ -225,8 +244,13 @@ class Conversations:
         version = request.version if request is not None else 1
         silent = request is not None and request.method == "HEAD"
         if isinstance(given.body, bytes):
+            head = self._head(given, version, keep=keep)
             body = b"" if silent or given.status in BODILESS else given.body
-            await wire.send(self._head(given, version, keep=keep) + body)
+            if len(body) <= COPIED_BYTES_MAX:
+                await wire.send(head + body)
+            else:  # what many read slowly is there once
+                await wire.send(head)
+                await wire.send(body)
             return keep
         chunked = given.length is None and version == 1
         keep = keep and (chunked or given.length is not None)
@@ -237,6 +261,8 @@ class Conversations:
             async for piece in given.body:
                 if piece:
                     await wire.send(chunk(piece) if chunked else piece)
+                    # The next one is read when there is room for it, and not held until then.
+                    await wire.room()
             if chunked:
                 await wire.send(LAST_CHUNK)
         except StentorError as error:

@@ -25,6 +25,7 @@ from stentor.limits import (
     CLIENT_DEAD_MS,
     CONNECTIONS_MAX,
     DEFER_ACCEPT_S,
+    DOOR_RECEIVE_BUFFER_BYTES,
     LISTENER_SEND_BUFFER_BYTES,
     LISTENER_UNSENT_BYTES,
     SHUTDOWN_S,
@@ -110,6 +111,7 @@ class Door:
         options(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_DEAD_MS)
         options(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, LISTENER_UNSENT_BYTES)
         options(socket.SOL_SOCKET, socket.SO_SNDBUF, LISTENER_SEND_BUFFER_BYTES)
+        options(socket.SOL_SOCKET, socket.SO_RCVBUF, DOOR_RECEIVE_BUFFER_BYTES)
         options(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
         self._begin_accepting()
         self._sweep()
@@ -139,6 +141,8 @@ class Door:
         Args:
             left: the other processes had time to take them.
         """
+        if self._is_full:
+            self._conversations.make_room(ACCEPTS_PER_WAKE)
         for _ in range(ACCEPTS_PER_WAKE):
             if self._has_siblings and self._is_full and not left:
                 self._pause()
@@ -313,7 +317,7 @@ class Door:
         except (OSError, ValueError) as error:  # ValueError: TLS refuses a socket that is gone
             _telemetry.debug("a connection broke: %s", type(error).__name__)
         except asyncio.CancelledError:
-            _telemetry.debug("a connection was closed by the shutdown")
+            _telemetry.debug("a connection was let go, to make room or to end")
         except Exception:
             _telemetry.exception("a connection ended by a fault of ours")
         if admission is not None:

@@ -10,7 +10,6 @@ from stentor.edge.ring import Content, Ring
 from stentor.edge.wheel import Wheel
 from stentor.ids import SpaceId
 from stentor.limits import (
-    JOIN_PARTS,
     OPEN_RECORDS,
     READ_RECORDS_MAX,
     REREAD_HASHES,
@@ -25,11 +24,9 @@ from stentor.record import RENDITION_NAMES, Cursor, Kind, Record, Rendition
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One rendition of one Space, or its radio in one format.
+    """One rendition of one Space.
 
     Attributes:
-        over: whether nothing will follow what is in the ring.
-        join_parts: parts a listener begins with, at least.
         init: the newest init; empty before the start.
         wheel: when those who listen to it have their turn.
         parts_new: parts that have come since the wheel was last told of them.
@@ -41,8 +38,6 @@ class Stream:
     rendition: Rendition
     ring: Ring
     init: bytes = b""
-    over: bool = False
-    join_parts: int = JOIN_PARTS
     wheel: Wheel = field(default_factory=Wheel)
     parts_new: int = 0
     others_new: bool = False
@@ -171,7 +166,7 @@ class FollowedSpace:
             since: it wants the part that holds this media_time.
         """
         parts = self.reader.parts(stream.rendition)
-        oldest = parts.offset[-RESUME_PARTS_MAX] if len(parts) > RESUME_PARTS_MAX else 0
+        oldest = self.oldest(stream)
         if cursor is not None:
             return max(oldest, self.reader.resolve(cursor))
         if since is None or not len(parts):
@@ -180,6 +175,12 @@ class FollowedSpace:
         if since >= parts.media_time[number] + parts.duration[number]:
             return self.next.offset
         return max(oldest, parts.offset[number])
+
+    def oldest(self, stream: Stream, spare_parts: int = 0) -> int:
+        """The oldest offset that is kept for a stream's listeners, or some parts before it."""
+        parts = self.reader.parts(stream.rendition)
+        kept = RESUME_PARTS_MAX + spare_parts
+        return parts.offset[-kept] if len(parts) > kept else 0
 
     def frames_from_log(
         self, offset: int, rendition: Rendition, bytes_max: int
@@ -247,5 +248,3 @@ class FollowedSpace:
             stream.ring.append(frame, header.offset, content_of(record))
         if header.kind is Kind.SEAL:
             self.sealed = True
-            for stream in self.streams.values():
-                stream.over = True

@@ -1,9 +1,12 @@
 """A listener: a descriptor and a place in a lane. Never a queue, never a task."""
 
+import array
 import contextlib
+import fcntl
 import os
 import socket
 import ssl
+import termios
 from typing import TYPE_CHECKING
 
 from stentor.edge.admission import Admission
@@ -13,6 +16,14 @@ if TYPE_CHECKING:
     from stentor.edge.lane import Lane, Slot
 
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
+
+
+def unacknowledged(descriptor: int) -> int:
+    """Bytes the kernel still holds for a connection's other end (SIOCOUTQ, tcp(7))."""
+    held = array.array("i", [0])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, termios.TIOCOUTQ, held)
+    return held[0]
 
 
 class Behind:
@@ -26,6 +37,7 @@ class Behind:
         offset: of the next record, while it reads from the log; -1 in the ring.
         joined: notes before this position are older than those it began with.
         stuck_since: when its socket last took something.
+        queued: bytes its kernel held for it then, sent or not.
         ends: whether the connection closes once `pending` is sent.
         waits: whether the thread waits for room in its socket.
     """
@@ -37,6 +49,7 @@ class Behind:
         "offset",
         "pending",
         "position",
+        "queued",
         "sent",
         "stuck_since",
         "waits",
@@ -50,6 +63,7 @@ class Behind:
         self.offset = -1
         self.joined = 0
         self.stuck_since = 0.0
+        self.queued = 0
         self.ends = False
         self.waits = False
 

@@ -12,6 +12,7 @@ import ssl
 from stentor.limits import (
     ANSWER_STUCK_S,
     DOOR_SEND_BUFFER_BYTES,
+    DOOR_UNSENT_BYTES,
     LINGER_BYTES_MAX,
     LINGER_S,
     LISTENER_SEND_BUFFER_BYTES,
@@ -21,7 +22,6 @@ from stentor.limits import (
 READ_BYTES = 16 * 1024
 TCP_NOTSENT_LOWAT = 25
 """Not named by the socket module before Python 3.12."""
-_ANY_AMOUNT = 2**31 - 1
 
 
 class Wire:
@@ -96,8 +96,16 @@ class Wire:
             try:
                 view = view[self.socket.send(view) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
-                async with asyncio.timeout(self._stuck_s):
-                    await self._writable()
+                await self.room()
+
+    async def room(self) -> None:
+        """Wait until the kernel takes some more.
+
+        Raises:
+            TimeoutError: the peer took nothing for too long.
+        """
+        async with asyncio.timeout(self._stuck_s):
+            await self._writable()
 
     async def finish(self) -> None:
         """Close so that a peer still sending can read our last answer (RFC 9112 section 9.6)."""
@@ -118,7 +126,7 @@ class Wire:
 
     def widen(self) -> None:
         """Let the kernel hold more than one listener's sound: answers may be long."""
-        self._hold(DOOR_SEND_BUFFER_BYTES, _ANY_AMOUNT)
+        self._hold(DOOR_SEND_BUFFER_BYTES, DOOR_UNSENT_BYTES)
 
     def narrow(self) -> None:
         """Keep small what the kernel holds: the rest of a live response waits in the ring."""
