@@ -21,6 +21,11 @@ else
     has ffmpeg || want ffmpeg "tests with a player that is not ours"
     has curl || want curl "tests over HTTP/2"
     has haproxy || want haproxy "tests behind a proxy"
+    has gst-launch-1.0 || want gstreamer1.0-tools "tests with a player that is not ours"
+    for kind in base good bad; do
+        [ -e "/usr/share/doc/gstreamer1.0-plugins-$kind" ] ||
+            want "gstreamer1.0-plugins-$kind" "tests with a player that is not ours"
+    done
     [ -d /usr/share/asterisk/sounds/en_US_f_Allison ] ||
         want asterisk-core-sounds-en-wav "tests and benchmarks with recorded voices"
 fi

@@ -359,6 +359,15 @@ RADIO_CONNECTIONS_MAX = 4_096
 RADIO_BACKLOG_BYTES = 256 * 1024
 """Bytes waiting for one edge: half a minute of MP3. An edge further behind asks again."""
 RADIO_ASK_BYTES_MAX = 256
+RADIO_SHARE = 0.25
+"""Of an edge's listeners, those who may listen by radio: such players can show no ticket."""
+RADIO_IDLE_S = 10.0
+"""An edge keeps a radio stream for so long after its last listener: many players come back."""
+RADIO_AWAY_S = 5.0
+"""Who has waited so long for a radio stream's first sound is told to come again."""
+ICY_METAINT = 9_216
+"""Bytes between two blocks of metadata: 48 frames of MP3, 1.15 s."""
+ICY_DESCRIPTION_CHARS_MAX = 100
 RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 """One message of the radio process; a part has 2 kB, the silence before a start 32 kB."""
 

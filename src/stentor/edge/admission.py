@@ -4,6 +4,7 @@ import msgspec
 
 from stentor import problem
 from stentor.edge.answer import SAFE_HEADERS, Answer, head_of, http_date, of_error
+from stentor.edge.icy import format_of
 from stentor.errors import Refused, Unavailable
 from stentor.limits import FULL_RETRY_S
 from stentor.record import Cursor
@@ -22,7 +23,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         space: the Space's identifier.
-        stream: the name of what it hears: a rendition.
+        stream: the name of what it hears: a rendition, or a radio stream (`icy.py`).
         chunked: whether it understands chunks (HTTP/1.1).
         client: who is counted for it (`clients.py`); empty: nobody.
         cursor: where it goes on, as epoch and offset; None: see `since`.
@@ -56,7 +57,8 @@ def ended(admission: Admission, phase: str) -> Answer:
     refused = Refused("space.ended", "This Space has ended.")
     document = msgspec.json.decode(problem.body_of(refused))
     if phase not in _UNHEARD:
-        document["replay"] = f"/s/{admission.space}/replay/{admission.stream}.mp4"
+        rendition = "aac" if format_of(admission.stream) else admission.stream
+        document["replay"] = f"/s/{admission.space}/replay/{rendition}.mp4"
     given = of_error(refused)
     given.body = msgspec.json.encode(document)
     return given
@@ -72,6 +74,17 @@ def full() -> Answer:
     """Every place is taken."""
     sentence = "Every place at this door is taken; try again in a few seconds."
     return of_error(Unavailable("door.full", sentence, FULL_RETRY_S))
+
+
+def radio_full() -> Answer:
+    """Those who listen by radio have all places that are for them."""
+    sentence = "Every place for radio players is taken; the Space's page may have one."
+    return of_error(Unavailable("radio.full", sentence, FULL_RETRY_S))
+
+
+def radio_away() -> Answer:
+    """The radio process has not said anything for too long."""
+    return of_error(Unavailable("radio.away", "Radio is being restarted; try again in a second."))
 
 
 def whole(given: Answer, *, chunked: bool, wall_time_s: float) -> bytes:

@@ -7,12 +7,12 @@ import select
 from collections.abc import Iterable
 
 from stentor.clock import Clock
-from stentor.edge.admission import begins, ended, whole
+from stentor.edge.admission import ended, whole
 from stentor.edge.answer import LAST_CHUNK, Answer
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.follow import Stream
-from stentor.edge.frames import preface, unframed
+from stentor.edge.frames import unframed
 from stentor.edge.gathering import Gathering
 from stentor.edge.lane import Lane, Slot
 from stentor.edge.listener import WOULD_BLOCK, Behind, Listener, unacknowledged
@@ -44,15 +44,17 @@ class Delivery:
     """
 
     def __init__(
-        self, epoll: select.epoll, clock: Clock, cadence: Cadence, clients: Shares
+        self, epoll: select.epoll, clock: Clock, cadence: Cadence, clients: Shares, url: str = ""
     ) -> None:
         """Begin with nobody.
 
         Args:
             clients: whose share each listener gives back.
+            url: the node's public address.
         """
         self._epoll = epoll
         self._clients = clients
+        self._url = url
         self._clock = clock
         self._cadence = cadence
         self.listeners: dict[int, Listener] = {}
@@ -94,30 +96,34 @@ class Delivery:
         assert lane is not None and behind is not None, "nobody begins twice"
         admission = behind.admission
         assert admission is not None, "nobody begins twice"
-        if space.sealed:
+        stream = gathering.stream(admission.stream)
+        if stream.over:
             self.refuse(listener, ended(admission, gathering.phase))
             return
-        stream = lane.stream = space.streams[admission.stream]
+        lane.stream = stream
         ring = stream.ring
         slot = listener.slot = lane.enter(stream.wheel.tick, self._cadence.stride)
         behind.joined = ring.head
         offset = space.offset_for(stream, admission.resumes_at, admission.since)
         if offset is None:
-            behind.position = ring.join_position(self._cadence.join_parts, slot.position)
+            behind.position = ring.join_position(
+                max(self._cadence.join_parts, stream.join_parts), slot.position
+            )
         elif offset < ring.since:
             behind.offset = offset
         else:
             behind.position = ring.position_of(offset)
         waits = behind.offset < 0 and behind.position >= slot.position
-        notes = space.card_now(stream) + self._cadence.notice(stream.media_time)
-        first = preface(notes, stream.init, space.next if waits else None)
+        given, first = gathering.opening(
+            admission.stream, stream, self._cadence, self._url, waits=waits
+        )
         frames = [first if lane.chunked else unframed(first)]
         while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
             frame = self._next(listener, behind)
             if not frame:
                 break
             frames.append(frame)
-        head = whole(begins(), chunked=lane.chunked, wall_time_s=self._clock.wall_time() / 1e9)
+        head = whole(given, chunked=lane.chunked, wall_time_s=self._clock.wall_time() / 1e9)
         behind.pending = head + b"".join(frames)
         behind.admission = None
         behind.stuck_since = self.now
@@ -141,12 +147,12 @@ class Delivery:
                 slot = lane.slots.get(number)
                 if slot is not None:
                     count += len(slot.members)
-                    self._serve_slot(lane, slot, sealed=gathering.space.sealed)
+                    self._serve_slot(lane, slot, over=stream.over)
         if count:
             cost_s = (self._clock.now() - began) / count
             self._send_cost_s += 0.05 * (min(cost_s, 10 * self._send_cost_s) - self._send_cost_s)
 
-    def _serve_slot(self, lane: Lane, slot: Slot, *, sealed: bool) -> None:
+    def _serve_slot(self, lane: Lane, slot: Slot, *, over: bool) -> None:
         assert lane.stream is not None, "whoever is in a slot hears something"
         ring = lane.stream.ring
         if slot.position < ring.base:
@@ -158,7 +164,7 @@ class Delivery:
         for listener in early.values():
             if listener.behind is not None:
                 self._catch_up(listener, listener.behind)
-        if sealed:
+        if over:
             self.finish(slot.members.values())
 
     def _send(self, slot: Slot, data: bytes, head: int) -> None:
@@ -313,13 +319,13 @@ class Delivery:
 
     def _reach_place(self, listener: Listener, behind: Behind) -> None:
         """It has what its slot has, or more: it waits for its turn."""
-        slot, gathering = listener.slot, listener.gathering
-        assert slot is not None and gathering is not None, "a listener that has begun has a slot"
+        slot, stream = listener.slot, listener.lane.stream if listener.lane is not None else None
+        assert slot is not None and stream is not None, "a listener that has begun has a slot"
         self.behind.pop(listener.descriptor, None)
         if behind.waits:
             behind.waits = False
             self._epoll.modify(listener.descriptor, _GONE)
-        if gathering.space.sealed and behind.position >= slot.position:
+        if stream.over and behind.position >= slot.position:
             self.finish([listener])
         elif behind.position > slot.position:
             slot.early[listener.descriptor] = listener

@@ -16,13 +16,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from stentor.clock import Clock
-from stentor.edge.admission import Admission, full, not_followed
+from stentor.edge.admission import Admission, full, not_followed, radio_away, radio_full
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
 from stentor.edge.follow import FollowedSpace, Stream
 from stentor.edge.gathering import Gathering
+from stentor.edge.icy import format_of
 from stentor.edge.listener import Listener
+from stentor.edge.radio import Line
 from stentor.edge.status import Status
 from stentor.edge.throttle import Throttle
 from stentor.errors import Corrupt
@@ -34,6 +36,7 @@ from stentor.limits import (
     HEARTBEAT_S,
     LISTENER_STUCK_S,
     LIVE_HEARTBEAT_S,
+    RADIO_SHARE,
     SPACE_IDLE_S,
     SPACES_FOLLOWED_MAX,
     TICKS_PER_TURN,
@@ -69,7 +72,9 @@ class Fanout(threading.Thread):
         heartbeat_s: float = HEARTBEAT_S,
         listeners_max: int = CONNECTIONS_MAX,
         client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
+        url: str = "",
     ) -> None:
+        """Nothing is sent before `run`. Args: url: the node's public address."""
         super().__init__(name="fanout", daemon=True)
         self._paths = paths
         self._clock = clock
@@ -87,7 +92,8 @@ class Fanout(threading.Thread):
         self._bell = Bell()
         self._gatherings: dict[SpaceId, Gathering] = {}
         self.cadence: Cadence = throttle.cadence
-        self._delivery = Delivery(self._epoll, clock, self.cadence, self._clients)
+        self._delivery = Delivery(self._epoll, clock, self.cadence, self._clients, url)
+        self._radio = Line(paths.socket("radio"), self.hear, self.forget)
         self._idle_s = 0.0
         self._ticked_at = clock.now()
         self._lag_ms = 0.0
@@ -204,7 +210,7 @@ class Fanout(threading.Thread):
     def _streams(self) -> Iterable[tuple[Gathering, Stream]]:
         for gathering in self._gatherings.values():
             if gathering.count:
-                for stream in gathering.space.streams.values():
+                for stream in gathering.streams:
                     yield gathering, stream
 
     def _serve_due(self) -> None:
@@ -246,20 +252,20 @@ class Fanout(threading.Thread):
             _telemetry.exception("Space %s cannot be followed", space.space)
             self._abandon(gathering)
             return
-        self._set_going(space)
+        self._set_going(gathering)
         if not gathering.changed:
             self._begin_all(gathering)
         if gathering.measured != space.newest_wall_time:
             gathering.measured = space.newest_wall_time
             self._lag_ms = max(0.0, (self._clock.wall_time() - gathering.measured) / 1e6)
 
-    def _set_going(self, space: FollowedSpace) -> None:
+    def _set_going(self, gathering: Gathering) -> None:
         now, gap_s = self._clock.now(), self._delivery.gap_s()
-        for stream in space.streams.values():
-            if stream.parts_new and not space.sealed:
+        for stream in gathering.streams:
+            if stream.parts_new and not stream.over:
                 stream.wheel.arrived(now, gap_s, self.cadence.stride)
             elif (stream.others_new and stream.wheel.is_quiet(now)) or (
-                space.sealed and (stream.others_new or stream.parts_new)
+                stream.over and (stream.others_new or stream.parts_new)
             ):
                 stream.wheel.flush(now, gap_s)
             else:
@@ -267,9 +273,11 @@ class Fanout(threading.Thread):
             stream.parts_new, stream.others_new, stream.said_at = 0, False, now
 
     def _begin_all(self, gathering: Gathering) -> None:
-        waiting, gathering.waiting = gathering.waiting, {}
-        for listener in waiting.values():
-            self._delivery.begin(gathering, listener)
+        for descriptor, listener in list(gathering.waiting.items()):
+            admission = listener.behind.admission if listener.behind is not None else None
+            if admission is not None and gathering.may_begin(admission):
+                del gathering.waiting[descriptor]
+                self._delivery.begin(gathering, listener)
 
     def _take_in(self) -> None:
         """Give those who were admitted a place, some at a time."""
@@ -283,16 +291,25 @@ class Fanout(threading.Thread):
             if gathering is None:
                 self._delivery.refuse(listener, not_followed())
                 continue
-            listener.lane = gathering.lane(admission.stream, chunked=admission.chunked)
-            listener.gathering = gathering
-            gathering.count += 1
-            if len(self._delivery.listeners) > self._listeners_max or not self._counts(listener):
+            gathering.enter(listener, admission, self._radio, self._delivery.now)
+            if self._radio_is_full(admission):
+                self._delivery.refuse(listener, radio_full())
+            elif len(self._delivery.listeners) > self._listeners_max or not self._counts(listener):
                 self._delivery.refuse(listener, full())
-            elif gathering.space.ready and not gathering.space.is_behind(admission.resumes_at):
+            elif gathering.may_begin(admission) and not gathering.space.is_behind(
+                admission.resumes_at
+            ):
                 self._delivery.begin(gathering, listener)
             else:
                 gathering.waiting[listener.descriptor] = listener
                 gathering.changed = True
+
+    def _radio_is_full(self, admission: Admission) -> bool:
+        """Whether too many would listen by radio, whom nobody can ask for a ticket."""
+        most = RADIO_SHARE * self._listeners_max
+        return bool(format_of(admission.stream)) and most < sum(
+            gathering.radio_count for gathering in self._gatherings.values()
+        )
 
     def _counts(self, listener: Listener) -> bool:
         """Whether a listener's client may have one more."""
@@ -331,6 +348,8 @@ class Fanout(threading.Thread):
             for stream in gathering.space.streams.values():
                 if gathering.space.ready and stream.said_at <= now - beat_s + TICK_S:
                     gathering.space.note(stream, b"")
+            for listener in gathering.look_at_radio(now):
+                self._delivery.refuse(listener, radio_away())
         self._throttle.look(self._delivery, busy, now, list(self._gatherings.values()))
         self._close_idle(SPACE_IDLE_S)
         for told in self.on_tick:
@@ -356,7 +375,7 @@ class Fanout(threading.Thread):
         if self._gatherings.get(space.space) is not gathering:
             return  # it was forgotten already, to make room for another
         del self._gatherings[space.space]
-        space.close()
+        gathering.close()
         for folder in (space.log_folder, space.card_path.parent):
             with contextlib.suppress(KeyError):
                 self._bell.unwatch(folder)
@@ -367,7 +386,7 @@ class Fanout(threading.Thread):
             listener.close()
         self._inbox.clear()
         for gathering in self._gatherings.values():
-            gathering.space.close()
+            gathering.close()
         self._bell.close()
         self._epoll.close()
         os.close(self._wake)

@@ -10,6 +10,7 @@ from stentor.edge.ring import Content, Ring
 from stentor.edge.wheel import Wheel
 from stentor.ids import SpaceId
 from stentor.limits import (
+    JOIN_PARTS,
     OPEN_RECORDS,
     READ_RECORDS_MAX,
     REREAD_HASHES,
@@ -24,9 +25,11 @@ from stentor.record import RENDITION_NAMES, Cursor, Kind, Record, Rendition
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One rendition of one Space.
+    """One rendition of one Space, or its radio in one format.
 
     Attributes:
+        over: whether nothing will follow what is in the ring.
+        join_parts: parts a listener begins with, at least.
         init: the newest init; empty before the start.
         wheel: when those who listen to it have their turn.
         parts_new: parts that have come since the wheel was last told of them.
@@ -38,6 +41,8 @@ class Stream:
     rendition: Rendition
     ring: Ring
     init: bytes = b""
+    over: bool = False
+    join_parts: int = JOIN_PARTS
     wheel: Wheel = field(default_factory=Wheel)
     parts_new: int = 0
     others_new: bool = False
@@ -248,3 +253,5 @@ class FollowedSpace:
             stream.ring.append(frame, header.offset, content_of(record))
         if header.kind is Kind.SEAL:
             self.sealed = True
+            for stream in self.streams.values():
+                stream.over = True

@@ -1,10 +1,17 @@
 """A followed Space with those who listen to it. Belongs to the thread that sends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from stentor.edge.admission import Admission, begins
+from stentor.edge.answer import Answer, chunk
+from stentor.edge.cadence import Cadence
 from stentor.edge.follow import FollowedSpace, Stream
+from stentor.edge.frames import preface
+from stentor.edge.icy import begins as radio_begins
+from stentor.edge.icy import format_of
 from stentor.edge.lane import Lane
 from stentor.edge.listener import Listener
+from stentor.edge.radio import Feed, Line
 
 
 class Gathering:
@@ -18,7 +25,16 @@ class Gathering:
         measured: wall_time of the newest part whose delay was looked at.
     """
 
-    __slots__ = ("_lanes", "changed", "count", "idle_since", "measured", "space", "waiting")
+    __slots__ = (
+        "_feeds",
+        "_lanes",
+        "changed",
+        "count",
+        "idle_since",
+        "measured",
+        "space",
+        "waiting",
+    )
 
     def __init__(self, space: FollowedSpace, now: float) -> None:
         self.space = space
@@ -28,6 +44,7 @@ class Gathering:
         self.changed = True
         self.measured = 0
         self._lanes: dict[tuple[str, bool], Lane] = {}
+        self._feeds: dict[str, Feed] = {}
 
     @property
     def phase(self) -> str:
@@ -35,12 +52,84 @@ class Gathering:
         card = self.space.card
         return card.card.phase if card is not None else ""
 
+    @property
+    def streams(self) -> Iterable[Stream]:
+        """All there is to hear."""
+        yield from self.space.streams.values()
+        for feed in self._feeds.values():
+            yield from feed.streams.values()
+
+    @property
+    def radio_count(self) -> int:
+        """Those of the listeners who listen by radio."""
+        return sum(lane.held for (name, _), lane in self._lanes.items() if format_of(name))
+
+    def stream(self, name: str) -> Stream:
+        """What is heard under a name."""
+        feed = self._feeds.get(format_of(name))
+        return self.space.streams[name] if feed is None else feed.streams[name]
+
     def lane(self, stream: str, *, chunked: bool) -> Lane:
         """The lane of a stream and a framing."""
         lane = self._lanes.get((stream, chunked))
         if lane is None:
             lane = self._lanes[stream, chunked] = Lane(chunked=chunked)
         return lane
+
+    def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> None:
+        """One more. Args: line: to the radio process."""
+        lane = self.lane(admission.stream, chunked=admission.chunked)
+        radio = format_of(admission.stream)
+        if radio and radio not in self._feeds:
+            self._feeds[radio] = Feed(self.space.space, radio, line, self._change, now)
+        listener.lane, listener.gathering = lane, self
+        lane.held += 1
+        self.count += 1
+
+    def may_begin(self, admission: Admission) -> bool:
+        """Whether a listener has something to begin with."""
+        feed = self._feeds.get(format_of(admission.stream))
+        return self.space.ready and (feed is None or feed.begun)
+
+    def opening(
+        self, name: str, stream: Stream, cadence: Cadence, url: str, *, waits: bool
+    ) -> tuple[Answer, bytes]:
+        """The head of what a listener gets, and the first chunk of it.
+
+        Args:
+            url: the node's public address.
+            waits: whether nothing follows yet.
+        """
+        if format_of(name):
+            card = self.space.card
+            assert card is not None, "a Space has a card before anybody finds it"
+            return radio_begins(card.card, name, url), chunk(stream.init)
+        notes = self.space.card_now(stream) + cadence.notice(stream.media_time)
+        return begins(), preface(notes, stream.init, self.space.next if waits else None)
+
+    def look_at_radio(self, now: float) -> list[Listener]:
+        """Keep up what somebody listens to; who has waited too long for the first sound of it."""
+        late = []
+        for name, feed in list(self._feeds.items()):
+            lanes = {key: lane for key, lane in self._lanes.items() if key[0] in feed.streams}
+            if not feed.look(now, needed=any(lane.held for lane in lanes.values())):
+                feed.close()
+                del self._feeds[name]
+                for key in lanes:
+                    del self._lanes[key]
+            elif feed.is_away(now):
+                late += [one for one in self.waiting.values() if _waits_for(one, feed)]
+        return late
+
+    def close(self) -> None:
+        """Let go of the files and of the radio process."""
+        self.space.close()
+        for feed in self._feeds.values():
+            feed.close()
+        self._feeds.clear()
+
+    def _change(self) -> None:
+        self.changed = True
 
     def lanes_of(self, stream: Stream) -> Iterator[Lane]:
         """Those lanes of a stream that somebody is in."""
@@ -54,8 +143,15 @@ class Gathering:
         self.idle_since = now
         self.waiting.pop(listener.descriptor, None)
         slot = listener.slot
+        if listener.lane is not None:
+            listener.lane.held -= 1
         if slot is not None and listener.lane is not None:
             slot.members.pop(listener.descriptor, None)
             slot.early.pop(listener.descriptor, None)
             listener.lane.leave(slot)
             listener.slot = None
+
+
+def _waits_for(listener: Listener, feed: Feed) -> bool:
+    admission = listener.behind.admission if listener.behind is not None else None
+    return admission is not None and admission.stream in feed.streams

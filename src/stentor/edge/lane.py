@@ -35,15 +35,17 @@ class Lane:
         stream: what they hear; None until the Space's log has been read.
         slots: those that somebody is in, by number.
         count: listeners in slots, those behind included.
+        held: all of them, those who have not begun included.
     """
 
-    __slots__ = ("_head", "_joined", "_loads", "chunked", "count", "slots", "stream")
+    __slots__ = ("_head", "_joined", "_loads", "chunked", "count", "held", "slots", "stream")
 
     def __init__(self, *, chunked: bool) -> None:
         self.chunked = chunked
         self.stream: Stream | None = None
         self.slots: dict[int, Slot] = {}
         self.count = 0
+        self.held = 0
         self._loads = [0] * SLOTS
         self._head = -1
         self._joined: dict[int, bytes] = {}

@@ -7,7 +7,7 @@ import msgspec
 
 from stentor import problem, tickets, tokens
 from stentor.clock import Clock
-from stentor.edge import page
+from stentor.edge import icy, page
 from stentor.edge.admission import Admission, begins, ended
 from stentor.edge.answer import SAFE_HEADERS, Answer, of_error
 from stentor.edge.cards import Cards, KnownCard
@@ -19,6 +19,7 @@ from stentor.edge.request import Request
 from stentor.edge.static import StaticFile, answer, entity
 from stentor.errors import Refused, Unavailable
 from stentor.record import RENDITION_NAMES, Cursor
+from stentor.relay import RADIO_FORMATS
 from stentor.tokens import Keyring
 
 TICKET_COOKIE = "stentor-ticket"
@@ -43,6 +44,7 @@ class Routes:
     ticket_keys: Mapping[bytes, bytes]
     uncounted: Addresses
     clock: Clock
+    url: str
 
     async def answer(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
         """What a request gets: an answer, or a place among the listeners.
@@ -111,6 +113,8 @@ class Routes:
                 if rendition not in RENDITION_NAMES:
                     raise _no_rendition()
                 return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
+            case [file] if file.startswith("radio."):
+                return self._radio(request, visitor, known, file.removeprefix("radio."))
             case ["hls", *path]:
                 now_s = self.clock.wall_time() / 1e9
                 return await self.recordings.hls(request, known, path, now_s)
@@ -138,18 +142,42 @@ class Routes:
         self._check_ticket(request, known.card.space)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
-        counted = visitor.address not in self.uncounted
         admission = Admission(
             space=known.card.space,
             stream=rendition,
             chunked=request.version == 1,
-            client=client_of(visitor.address) if counted else "",
+            client=self._counted_as(visitor),
             cursor=(cursor.epoch, cursor.offset) if cursor is not None else None,
             since=_media_time(request.argument("from")),
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
         return begins() if request.method == "HEAD" else admission
+
+    def _radio(
+        self, request: Request, visitor: Visitor, known: KnownCard, name: str
+    ) -> Answer | Admission:
+        if name in {"m3u", "pls"}:
+            return icy.playlist(known.card, name, self.url)
+        if name not in RADIO_FORMATS:
+            raise Refused("radio.unknown", "There is no such radio stream: mp3, aac or ogg.")
+        self._check_ticket(request, known.card.space)
+        woven = RADIO_FORMATS[name].icy and request.header("icy-metadata") == "1"
+        admission = Admission(
+            space=known.card.space,
+            stream=icy.stream_name(name, woven=woven),
+            chunked=False,  # players older than HTTP/1.1 ask like new ones
+            client=self._counted_as(visitor),
+        )
+        if known.card.phase in _OVER:
+            return ended(admission, known.card.phase)
+        if request.method == "HEAD":
+            return icy.begins(known.card, admission.stream, self.url)
+        return admission
+
+    def _counted_as(self, visitor: Visitor) -> str:
+        """Who is counted for a listener; empty: nobody."""
+        return client_of(visitor.address) if visitor.address not in self.uncounted else ""
 
     def _check_ticket(self, request: Request, space: str) -> None:
         """A ticket need not be shown, but one that is must be genuine."""

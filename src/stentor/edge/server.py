@@ -184,6 +184,7 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
         heartbeat_s=bounds.heartbeat_s,
         listeners_max=bounds.held_max,
         client_listeners_max=bounds.client_connections_max,
+        url=settings.url,
     )
 
 
@@ -211,6 +212,7 @@ def _door(
         ticket_keys=tickets.keys_of(keyring),
         uncounted=uncounted,
         clock=clock,
+        url=settings.url,
     )
     conversations = Conversations(
         routes.answer,
