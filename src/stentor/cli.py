@@ -52,6 +52,7 @@ _KNOBS: tuple[tuple[str, str, Callable[[str], object]], ...] = (
     ("listen", "address and port of the public door (default 127.0.0.1:8080)", str),
     ("public-url", "the address people type, if it differs from --listen", str),
     ("trusted-proxy", "proxies whose X-Forwarded-For is believed, comma separated", str),
+    ("proxy-protocol", "on: those proxies begin with a PROXY header instead (default off)", str),
     ("tls-cert", "certificate chain, PEM; the door then speaks HTTPS", str),
     ("tls-key", "private key of the certificate, PEM", str),
     ("edges", "edge processes (default: one for each core)", int),

@@ -9,6 +9,7 @@ import os
 import ssl
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -31,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxy: str = ""
     """Addresses or prefixes of proxies before the door, comma separated: their X-Forwarded-For and
     X-Forwarded-Proto are believed."""
+    proxy_protocol: Literal["off", "on"] = "off"
+    """Whether those proxies say in a PROXY header for whom they connect; then each connection of
+    theirs begins with one, and nobody's X-Forwarded headers are believed."""
     tls_cert: str = ""
     """Certificate chain (PEM). With `tls_key`, the door speaks HTTPS."""
     tls_key: str = ""
@@ -143,6 +147,8 @@ def _check(settings: Settings) -> None:
             ipaddress.ip_network(prefix.strip(), strict=False)
         except ValueError as wrong:
             raise ValueError(f"trusted_proxy: {wrong}") from wrong
+    if settings.proxy_protocol == "on" and not settings.trusted_proxy:
+        raise ValueError("proxy_protocol wants the proxies to be listed in trusted_proxy")
     _check_certificate(settings)
 
 

@@ -196,6 +196,9 @@ CONNECTIONS_MAX = 18_000
 CLIENT_CONNECTIONS_MAX = 4_000
 """Connections of one client (an IPv4 address, 56 bits of IPv6) to one edge: behind the address of a
 telephone company are many people. Those of this machine and of trusted proxies are not counted."""
+TLS_TICKET_KEYS_S = 24 * 3600.0
+"""Keys of sessions that can be resumed are forgotten then: whoever steals them later reads nothing
+older (TLS 1.2; in 1.3 they open nothing anyway). OpenSSL takes sessions up for two hours."""
 PROXY_HEADER_BYTES_MAX = 1_024
 """A PROXY header: addresses take at most 232 bytes, what proxies add (names, ids) a few hundred."""
 CLIENT_BODIES_MAX = 16

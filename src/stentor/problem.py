@@ -16,6 +16,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "request.head_too_large": 431,
     "request.timeout": 408,
     "request.origin": 403,
+    "request.version": 505,
     "token.missing": 401,
     "token.invalid": 401,
     "token.expired": 401,

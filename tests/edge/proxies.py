@@ -161,6 +161,13 @@ def haproxy(folder: Path, door: int, certificate: dict[str, str]) -> Proxy:
         "/etc/haproxy/radio.pem": str(both),
         "127.0.0.1:8080": f"127.0.0.1:{door}",
     }
+    return _haproxy(folder, port, certificate, replaced(shown("behind-haproxy.md", 1), changes))
+
+
+def haproxy_tcp(folder: Path, door: int, certificate: dict[str, str]) -> Proxy:
+    """HAProxy in TCP mode: TLS goes through, a PROXY header comes first."""
+    port = free_port()
+    changes = {":443": f"127.0.0.1:{port}", "127.0.0.1:8443": f"127.0.0.1:{door}"}
     return _haproxy(folder, port, certificate, replaced(shown("behind-haproxy.md"), changes))
 
 

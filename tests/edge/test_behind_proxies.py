@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from tests.certificates import make_certificate
 from tests.edge.client import Live, Visitor
 from tests.edge.conftest import Running, listening
 from tests.edge.programme import SPACE, Programme
-from tests.edge.proxies import HAPROXY, Proxy, caddy, haproxy
+from tests.edge.proxies import HAPROXY, Proxy, caddy, haproxy, haproxy_tcp
 from tests.edge.upstream import Upstream, saying
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,7 +106,7 @@ async def listen_by_curl(proxy: Proxy, query: str = "") -> AsyncIterator[Stream]
     finally:
         if curl.returncode is None:
             curl.kill()
-        await curl.wait()
+        await curl.communicate()  # to the end, which closes the pipe
 
 
 @pytest.mark.parametrize("http2", [False, True])
@@ -245,6 +246,25 @@ async def test_pages_ranges_and_hls_through_a_proxy(
         assert b"".join(one.content for one in answers).count(b"moof") >= 90
 
 
+async def test_low_latency_hls_over_http_2(
+    proxy: Proxy, running: Running, programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(40)  # media segments 0 and 1
+    async with asyncio.timeout(10), proxy.client() as client:
+        here = f"/s/{SPACE}/hls/aac"
+        playlist = await client.get(f"{here}.m3u8")
+        assert 'PRELOAD-HINT:TYPE=PART,URI="aac/2.0.m4s"' in playlist.text
+        for coming in (f"{here}.m3u8?_HLS_msn=2&_HLS_part=0", f"{here}/2.1.m4s"):
+            waiting = asyncio.create_task(client.get(coming))
+            whole = await client.get(f"{here}/1.m4s")  # on the same connection, past who waits
+            assert not waiting.done()
+            programme.play(5)
+            answers = [whole, await waiting]
+            assert {(one.status_code, one.http_version) for one in answers} == {(200, "HTTP/2")}
+        assert '"aac/2.0.m4s"' in (await client.get(f"{here}.m3u8")).text
+
+
 async def test_who_listens_hears_nothing_of_a_reload(
     proxy: Proxy, running: Running, programme: Programme
 ) -> None:
@@ -269,3 +289,50 @@ async def test_who_listens_hears_nothing_of_a_reload(
             programme.end()
             rest = await resumed.to_end()
     assert heard.parts + rest.parts == programme.payloads(Rendition.OPUS)
+
+
+@pytest.fixture
+async def behind_tcp(
+    start: Callable[..., Running], tmp_path: Path
+) -> AsyncIterator[tuple[Proxy, Running]]:
+    """An edge that speaks TLS itself, behind HAProxy in TCP mode."""
+    if HAPROXY is None:
+        pytest.skip("these tests want HAProxy")
+    names = make_certificate(tmp_path, 1)
+    settings = {"trusted_proxy": "127.0.0.1", "proxy_protocol": "on", **names}
+    running = start(settings=settings, client_connections_max=2, uncounted="")
+    proxy = haproxy_tcp(tmp_path, running.port, names)
+    await asyncio.to_thread(proxy.start)
+    yield proxy, running
+    proxy.kill()
+
+
+async def test_tls_goes_through_and_the_client_is_known(
+    behind_tcp: tuple[Proxy, Running], programme: Programme
+) -> None:
+    proxy, running = behind_tcp
+    programme.begin()
+    programme.play(2)
+    lies = {"X-Forwarded-For": "6.6.6.6"}
+    async with (
+        asyncio.timeout(20),
+        Upstream(running.paths.socket("web"), saying(OK)) as web,
+        proxy.client(http2=False) as client,
+        proxy.client("127.0.0.10", http2=False) as other,
+        listen(client) as stream,
+    ):
+        assert (await client.get("/login", headers=lies)).text == "ok"
+        assert "X-Forwarded-For: 127.0.0.9" in web.lines()
+        assert "X-Forwarded-Proto: https" in web.lines()
+        for number in range(3, 10):
+            await stream.until(number - 1)
+            programme.play(1)
+        async with listen(client):
+            full = await client.get(LIVE, headers=lies)
+            assert (full.status_code, full.json()["code"]) == (503, "door.full")
+            async with listen(other) as modest:
+                await modest.until(2)
+        await asyncio.to_thread(proxy.reload)
+        programme.end()
+        heard = await stream.to_end()
+    assert heard.parts == programme.payloads(Rendition.OPUS)

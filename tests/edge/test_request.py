@@ -48,7 +48,8 @@ def test_the_absolute_form_is_understood() -> None:
     "head",
     [
         b"GET  / HTTP/1.1\r\n" + HOST,
-        b"GET / HTTP/2.0\r\n" + HOST,
+        b"GET / HTTP/1.10\r\n" + HOST,
+        b"GET / HTTPS/2\r\n" + HOST,
         b"GET / HTTP/1.1 \r\n" + HOST,
         b"GET /\x00 HTTP/1.1\r\n" + HOST,
         b"GET /\xc3\xa4 HTTP/1.1\r\n" + HOST,
@@ -86,6 +87,13 @@ def test_what_could_be_understood_differently_is_refused(head: bytes) -> None:
     with pytest.raises(Refused) as refused:
         read(head)
     assert refused.value.code == "request.malformed"
+
+
+@pytest.mark.parametrize("line", [b"PRI * HTTP/2.0", b"GET / HTTP/3", b"GET / HTTP/1.2"])
+def test_other_versions_of_http_are_told_so(line: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        read(line + b"\r\n" + HOST)
+    assert refused.value.code == "request.version"
 
 
 def test_bounds() -> None:

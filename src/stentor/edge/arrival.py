@@ -51,7 +51,7 @@ class Arrival:
         """See what has arrived."""
         try:
             if not self.wire.shaken:
-                self._shake()
+                self.wire.shake()
             while True:
                 data = self.wire.socket.recv(READ_BYTES)
                 if not data:
@@ -69,12 +69,6 @@ class Arrival:
             pass  # whoever it is met by will find the same
         self.leave()
         self._met(self)
-
-    def _shake(self) -> None:
-        connection = self.wire.socket
-        assert isinstance(connection, ssl.SSLSocket), "others have nothing to shake"
-        connection.do_handshake()
-        self.wire.shaken = True
 
     def _wait_to_write(self, writes: bool) -> None:
         if writes != self._writes:

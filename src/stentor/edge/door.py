@@ -4,20 +4,22 @@ import asyncio
 import errno
 import logging
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Protocol
 
 from stentor.edge.admission import Admission, full
+from stentor.edge.answer import of_error
 from stentor.edge.arrival import Arrival
+from stentor.edge.certificate import Certificate
 from stentor.edge.clients import Addresses, Shares, client_of
 from stentor.edge.conversation import Conversations
+from stentor.edge.introduction import Introductions
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request, find_head, parse_head
 from stentor.edge.status import Status
 from stentor.edge.wire import READ_BYTES, TCP_NOTSENT_LOWAT, Wire
-from stentor.errors import StentorError
+from stentor.errors import Refused, StentorError
 from stentor.limits import (
     ACCEPTS_PER_WAKE,
     ARRIVALS_MAX,
@@ -73,7 +75,8 @@ class Door:
         quick: Callable[[Request, Visitor], Admission | None],
         listeners: Listeners,
         *,
-        tls: ssl.SSLContext | None,
+        certificate: Certificate,
+        introduced_by: Addresses,
         uncounted: Addresses,
         has_siblings: bool,
         connections_max: int = CONNECTIONS_MAX,
@@ -84,6 +87,8 @@ class Door:
         Args:
             quick: what a request is admitted for; None when it is not that simple.
             listeners: who takes those who are admitted.
+            certificate: how it speaks TLS, if it does.
+            introduced_by: proxies that say in a PROXY header for whom they connect.
             uncounted: who may have more than `client_connections_max`: proxies are many people.
             has_siblings: whether other processes accept from this socket as well.
         """
@@ -91,7 +96,9 @@ class Door:
         self._conversations = conversations
         self._quick = quick
         self._listeners = listeners
-        self._tls = tls
+        self._certificate = certificate
+        self._introduced_by = introduced_by
+        self._introductions = Introductions(conversations.deadlines.header_s, self._receive)
         self._uncounted = uncounted
         self._has_siblings = has_siblings
         self._connections_max = connections_max
@@ -125,6 +132,7 @@ class Door:
         asyncio.get_running_loop().remove_reader(self._listening.fileno())
         if self._sweeping is not None:
             self._sweeping.cancel()
+        self._introductions.close()
         for arrival in list(self._arrivals):
             self._dismiss(arrival)
         self._conversations.close()
@@ -159,21 +167,29 @@ class Door:
                 continue  # the peer gave up while it waited
             connection.setblocking(False)
             peer = address[0].removeprefix("::ffff:") if address else ""
-            release = self._place_for(peer)
-            if release is not None:
-                self._greet(connection, peer, release)
-            elif self._turned_away >= TURNED_AWAY_MAX:
-                connection.close()
+            if peer in self._introduced_by:
+                self._introductions.hear(connection, peer)
             else:
-                self._turned_away += 1
-                self._start(self._turn_away(connection, peer))
+                self._receive(connection, peer)
+
+    def _receive(self, connection: socket.socket, peer: str) -> None:
+        """Give a connection a place, or a word why there is none."""
+        release = self._place_for(peer)
+        if release is not None:
+            self._greet(connection, peer, release)
+        elif self._turned_away >= TURNED_AWAY_MAX:
+            connection.close()
+        else:
+            self._turned_away += 1
+            self._start(self._turn_away(connection, peer))
 
     def _greet(self, connection: socket.socket, peer: str, release: Callable[[], None]) -> None:
         """Look at once at what a connection wants: mostly it has said so already."""
         loop = asyncio.get_running_loop()
         due = loop.time() + self._conversations.deadlines.header_s
         data = b""
-        if self._tls is None:
+        tls = self._certificate.context
+        if tls is None:
             try:
                 data = connection.recv(READ_BYTES)
             except BlockingIOError:
@@ -185,7 +201,7 @@ class Door:
             if data and self._admit(connection, peer, data, release):
                 return
         try:
-            wire = Wire(connection, peer, self._tls, self._conversations.deadlines.stuck_s)
+            wire = Wire(connection, peer, tls, self._conversations.deadlines.stuck_s)
         except (OSError, ValueError):  # TLS refuses a socket that is gone
             connection.close()
             release()
@@ -197,7 +213,7 @@ class Door:
             self._dismiss(next(iter(self._arrivals)))  # whoever has said nothing for longest
         arrival = Arrival(wire, data, due, release, self._met)
         self._arrivals[arrival] = None
-        if self._tls is not None:
+        if tls is not None:
             arrival.look()
 
     def _met(self, arrival: Arrival) -> None:
@@ -262,7 +278,7 @@ class Door:
 
     @property
     def _is_full(self) -> bool:
-        held = len(self._tasks) - self._turned_away + len(self._arrivals)
+        held = len(self._tasks) - self._turned_away + len(self._arrivals) + len(self._introductions)
         return held + self._listeners.listeners_count >= self._connections_max
 
     def _place_for(self, peer: str) -> Callable[[], None] | None:
@@ -289,16 +305,28 @@ class Door:
     async def _turn_away(self, connection: socket.socket, peer: str) -> None:
         """A clear word to whom there is no place for."""
         try:
-            wire = Wire(connection, peer, self._tls, self._conversations.deadlines.stuck_s)
-            async with asyncio.timeout(self._conversations.deadlines.header_s):
-                await wire.handshake()
+            tls = self._certificate.context
+            wire = Wire(connection, peer, tls, self._conversations.deadlines.stuck_s)
+            patience_s = self._conversations.deadlines.header_s
+            if await self._shake(wire, asyncio.get_running_loop().time() + patience_s):
                 await self._conversations.send(wire, full(), None, keep=False)
-            await wire.finish()
+                await wire.finish()
         except (OSError, ValueError) as error:
             _telemetry.debug("a connection broke: %s", type(error).__name__)
         finally:
             self._turned_away -= 1
             connection.close()
+
+    async def _shake(self, wire: Wire, due: float) -> bool:
+        """Whether the handshake is done; who speaks plain HTTP instead is told so."""
+        try:
+            async with asyncio.timeout_at(due):
+                await wire.handshake()
+        except Refused as refused:
+            await self._conversations.send(wire, of_error(refused), None, keep=False)
+            await wire.finish()
+            return False
+        return True
 
     async def _serve(
         self, wire: Wire, data: bytearray, due: float, release: Callable[[], None]
@@ -306,10 +334,9 @@ class Door:
         """One connection, from its first request to its end or to its new owner."""
         admission = None
         try:
-            async with asyncio.timeout_at(due):
-                await wire.handshake()
-            wire.widen()
-            admission = await self._conversations.converse(wire, data, due)
+            if await self._shake(wire, due):
+                wire.widen()
+                admission = await self._conversations.converse(wire, data, due)
             if admission is not None and self._listeners.is_full:
                 await self._conversations.send(wire, full(), None, keep=False)
                 await wire.finish()

@@ -13,6 +13,7 @@ HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/1\.([01])\Z")
 # The spaces around a value are stripped afterwards: an expression that could divide them in many
 # ways would try them all, for hours, on a head of nothing but spaces.
+_OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
@@ -107,13 +108,16 @@ def parse_head(head: bytes) -> Request:
     """Read a whole head, its empty line included.
 
     Raises:
-        Refused: `request.malformed`, `request.head_too_large` (too many headers) or
-            `request.too_large` (a body too long).
+        Refused: `request.malformed`, `request.version`, `request.head_too_large` (too many
+            headers) or `request.too_large` (a body too long).
     """
     lines = head[: -len(HEAD_END)].split(b"\r\n")
     if len(lines) > HEADER_COUNT_MAX + 1:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
     start = _REQUEST_LINE.match(lines[0])
+    if start is None and _OTHER_VERSION.search(lines[0]):
+        sentence = "This door speaks HTTP/1.1 and 1.0; for others there are proxies."
+        raise Refused("request.version", sentence)
     if start is None:
         raise _malformed("The request line should read: METHOD SP /path SP HTTP/1.1.")
     fields = []

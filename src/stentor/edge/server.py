@@ -95,7 +95,7 @@ async def serve(
         Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
     """
     bounds = bounds or Bounds()
-    certificate = Certificate(settings)
+    certificate = Certificate(settings, clock)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     fanout = _fanout(settings, paths, clock, index, bounds)
     public = _door(settings, paths, clock, fanout, certificate, door, bounds)
@@ -129,7 +129,7 @@ async def serve_gate(
     Raises:
         Unavailable: `static.missing`.
     """
-    certificate = Certificate(settings)
+    certificate = Certificate(settings, clock)
     sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
     edges = Edges(sockets, index % len(sockets), clock)
     public = _door(settings, paths, clock, edges, certificate, door, bounds or Bounds())
@@ -199,6 +199,7 @@ def _door(
 ) -> Door:
     files = static.load()
     uncounted = Addresses(f"{settings.trusted_proxy},{bounds.uncounted}")
+    introduced = settings.proxy_protocol == "on"
     keyring = paths.keyring()
     routes = Routes(
         files=files,
@@ -220,14 +221,16 @@ def _door(
         clock,
         scheme=settings.url.partition(":")[0],
         deadlines=bounds.deadlines,
-        proxies=Addresses(settings.trusted_proxy),
+        # Who is introduced by a PROXY header has been named already.
+        proxies=Addresses("" if introduced else settings.trusted_proxy),
     )
     return Door(
         listening,
         conversations,
         routes.quick,
         listeners,
-        tls=certificate.context,
+        certificate=certificate,
+        introduced_by=Addresses(settings.trusted_proxy if introduced else ""),
         uncounted=uncounted,
         has_siblings=settings.edge_count > 1,
         connections_max=bounds.held_max,

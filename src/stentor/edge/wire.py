@@ -9,6 +9,7 @@ import contextlib
 import socket
 import ssl
 
+from stentor.errors import Refused
 from stentor.limits import (
     ANSWER_STUCK_S,
     DOOR_SEND_BUFFER_BYTES,
@@ -31,7 +32,7 @@ class Wire:
         shaken: whether its TLS handshake is done, or it needs none.
     """
 
-    __slots__ = ("_loop", "_stuck_s", "peer", "shaken", "socket", "tls")
+    __slots__ = ("_loop", "_stuck_s", "peer", "shaken", "socket")
 
     def __init__(
         self,
@@ -43,7 +44,6 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._stuck_s = stuck_s
         self.peer = peer
-        self.tls = tls is not None
         self.shaken = tls is None
         connection.setblocking(False)
         if tls is not None:
@@ -56,17 +56,36 @@ class Wire:
         """Finish the TLS handshake; nothing to do without TLS.
 
         Raises:
+            Refused: `request.plain`.
             OSError: the peer does not speak TLS as we do, or left.
         """
-        while isinstance(self.socket, ssl.SSLSocket) and not self.shaken:
+        while not self.shaken:
             try:
-                self.socket.do_handshake()
+                self.shake()
             except ssl.SSLWantReadError:
                 await self._readable()
             except ssl.SSLWantWriteError:
                 await self._writable()
-            else:
+
+    def shake(self) -> None:
+        """Go on with the handshake, as far as what has arrived allows.
+
+        Raises:
+            Refused: `request.plain`: the peer speaks HTTP without TLS; so does this wire from now
+                on, to be able to say so.
+            OSError: not yet (`ssl.SSLWantReadError`, `ssl.SSLWantWriteError`), or as `handshake`.
+        """
+        try:
+            if isinstance(self.socket, ssl.SSLSocket):
+                self.socket.do_handshake()
                 self.shaken = True
+                return
+        except ssl.SSLError as error:
+            if error.reason != "HTTP_REQUEST":
+                raise
+            self.socket = socket.socket(fileno=self.socket.detach())
+            self.socket.setblocking(False)
+        raise Refused("request.plain", "This door speaks HTTPS: write https:// before its address.")
 
     async def receive(self) -> bytes:
         """What has arrived, at most 16 KiB; empty when the peer has finished sending.
