@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that tests use, or with "bench" those of `make bench`, when missing
-# and when allowed to.
+# Installs the Debian packages that tests use, or with "bench" or "abuse" those of `make bench` and
+# `make abuse`, when missing and when allowed to.
 set -eu
 
 missing=
@@ -10,10 +10,17 @@ want() {
 }
 has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 
-if [ "${1:-}" = bench ]; then
-    has cc || want gcc "the benchmark's load client"
-    [ -f /usr/include/stdio.h ] || want libc6-dev "the benchmark's load client"
-    [ -f /usr/include/openssl/ssl.h ] || want libssl-dev "the benchmark's load client"
+load_client() {
+    has cc || want gcc "the load client"
+    [ -f /usr/include/stdio.h ] || want libc6-dev "the load client"
+    [ -f /usr/include/openssl/ssl.h ] || want libssl-dev "the load client"
+}
+
+if [ "${1:-}" = abuse ]; then
+    load_client
+    has slowhttptest || want slowhttptest "the attacks of slowhttptest"
+elif [ "${1:-}" = bench ]; then
+    load_client
     has icecast2 || want icecast2 "the comparison with Icecast"
     has nginx || want nginx-light "the comparison with nginx"
 else

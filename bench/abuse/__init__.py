@@ -1,0 +1,1 @@
+"""Attackers of a node, and what its honest listeners notice of them."""
