@@ -27,6 +27,9 @@ else
     has chromium || want chromium "tests in a real browser"
     has ffmpeg || want ffmpeg "tests with a player that is not ours"
     has curl || want curl "tests over HTTP/2"
+    has mpg123 || want mpg123 "tests with a radio player"
+    has mpv || want mpv "tests with a radio player"
+    has cvlc || want "vlc-bin vlc-plugin-base" "tests with a radio player"
     has haproxy || want haproxy "tests behind a proxy"
     has gst-launch-1.0 || want gstreamer1.0-tools "tests with a player that is not ours"
     for kind in base good bad; do

@@ -343,14 +343,15 @@ STEP_TELLING_TRIES = 10
 STEP_TELLING_PAUSE_S = 1.0
 
 # Radio -------------------------------------------------------------------------------------------
-RADIO_BURST_PARTS = 20
-"""Parts a radio stream begins with: 4 s. Radio players wait until they have some seconds in hand,
-and two of the longest cadence are among them."""
+RADIO_BLOCK_BYTES = 32 * 1024
+"""Chromium lets its decoder have a stream's bytes in blocks of this size, and not before."""
+RADIO_SPARE_S = 4.0
+"""Sound a radio player has in hand beyond such a block: twice the longest cadence."""
 RADIO_PATIENCE_S = 2.0
-"""Without a part for so long a radio stream goes on with silence: half of what players had at first
-is still in hand, and most stages are back by then."""
-RADIO_BEHIND_PARTS = 50
-"""Parts a radio stream may be behind its log (10 s); then it leaves some out and goes on live."""
+"""Without a part for so long a radio stream goes on with silence: half of what players have to
+spare is still in hand, and most stages are back by then."""
+RADIO_BEHIND_PARTS = 100
+"""Parts a radio stream may be behind its log (20 s); then it leaves some out and goes on live."""
 RADIO_TICK_S = 0.1
 """How often the radio process looks at the logs of those somebody listens to: half a part."""
 RADIO_RECORDS_PER_TURN = 16
@@ -372,7 +373,7 @@ ICY_METAINT = 9_216
 """Bytes between two blocks of metadata: 48 frames of MP3, 1.15 s."""
 ICY_DESCRIPTION_CHARS_MAX = 100
 RADIO_MESSAGE_BYTES_MAX = 64 * 1024
-"""One message of the radio process; a part has 2 kB, the silence before a start 32 kB."""
+"""One message of the radio process; a part has 2 kB."""
 
 # Node --------------------------------------------------------------------------------------------
 DOOR_BACKLOG = 4_096

@@ -12,7 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from stentor.errors import Corrupt
-from stentor.limits import RADIO_MESSAGE_BYTES_MAX
+from stentor.limits import (
+    PART_SAMPLES,
+    RADIO_BLOCK_BYTES,
+    RADIO_MESSAGE_BYTES_MAX,
+    RADIO_SPARE_S,
+    SAMPLE_RATE,
+)
 
 _HEAD = struct.Struct(">B3xIqq")
 
@@ -29,6 +35,12 @@ class RadioFormat:
     content_type: str
     kbps: int
     icy: bool
+
+    @property
+    def burst_parts(self) -> int:
+        """Parts everybody begins with: what lets any player begin at once and not run dry."""
+        burst_s = RADIO_BLOCK_BYTES / (self.kbps * 125) + RADIO_SPARE_S
+        return -(-round(burst_s * SAMPLE_RATE) // PART_SAMPLES)
 
 
 RADIO_FORMATS: dict[str, RadioFormat] = {

@@ -16,7 +16,7 @@ from stentor.edge.icy import Weaver, is_woven, stream_name
 from stentor.edge.ring import Content, Ring
 from stentor.errors import Corrupt
 from stentor.ids import SpaceId
-from stentor.limits import RADIO_AWAY_S, RADIO_BURST_PARTS, RADIO_IDLE_S
+from stentor.limits import RADIO_AWAY_S, RADIO_IDLE_S
 from stentor.record import Rendition
 from stentor.relay import RADIO_FORMATS, Ask, Message, Messages, Place, Word, encode_ask
 
@@ -84,7 +84,7 @@ class Feed:
         woven = (False, True) if RADIO_FORMATS[format_name].icy else (False,)
         self.streams = {
             stream_name(format_name, woven=one): Stream(
-                Rendition.NONE, Ring(0), join_parts=RADIO_BURST_PARTS
+                Rendition.NONE, Ring(0), join_parts=RADIO_FORMATS[format_name].burst_parts
             )
             for one in woven
         }

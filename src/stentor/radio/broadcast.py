@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from stentor.limits import PART_SAMPLES, RADIO_BURST_PARTS, SAMPLE_RATE
-from stentor.radio.timeline import BURST_S, Timeline
+from stentor.limits import PART_SAMPLES
+from stentor.radio.timeline import Timeline
 from stentor.radio.unpack import frames_of
 from stentor.record import Flag, Header, Rendition
 from stentor.relay import Place, Word, encode
@@ -52,20 +52,24 @@ class Broadcast:
 
     Attributes:
         audience: the edges' connections.
+        burst_parts: what everybody begins with.
     """
 
-    def __init__(self, made_as: Format, now: float, after: Place | None, title: str) -> None:
+    def __init__(
+        self, made_as: Format, burst_parts: int, now: float, after: Place | None, title: str
+    ) -> None:
         """Begin.
 
         Args:
             after: how far those who listen have come already.
         """
         self.audience: set[Audience] = set()
+        self.burst_parts = burst_parts
         self._format = made_as
         self._timeline = Timeline(now, after.media_time if after is not None else -1)
         self._resumes = after is not None
         self._title = title
-        self._recent: deque[tuple[Place, bytes]] = deque(maxlen=RADIO_BURST_PARTS)
+        self._recent: deque[tuple[Place, bytes]] = deque(maxlen=burst_parts)
 
     @property
     def rendition(self) -> Rendition:
@@ -89,7 +93,7 @@ class Broadcast:
     def begin(self) -> None:
         """There is no part yet: silence, so that players begin to play."""
         if not self._resumes:
-            self._silence(round(BURST_S * SAMPLE_RATE))
+            self._silence(self.burst_parts * PART_SAMPLES)
 
     def part(self, header: Header, payload: bytes, now: float) -> None:
         """A part has come.

@@ -13,8 +13,10 @@ from stentor.record import Rendition
 
 PRE_SKIP = 312
 """Samples by which what libopus decodes is late; as in the rendition's `dOps`."""
-SILENT_PACKET = b"\xf8\xff\xfe"
-"""20 ms of silence at full band (RFC 6716 section 3.1: configuration 31, one frame, mono)."""
+_PADDING = 75
+SILENT_PACKET = bytes((0xFB, 0x41, _PADDING, 0xFF, 0xFE)) + bytes(_PADDING)
+"""20 ms of silence at full band, mono (RFC 6716 section 3.1, configuration 31), padded to the 80
+bytes that speech has (section 3.2.5): some players count bytes before they begin."""
 _BEGIN, _END = 2, 4
 _HEADER_PAGES = 2
 

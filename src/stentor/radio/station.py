@@ -7,7 +7,6 @@ import msgspec
 from stentor.limits import (
     OPEN_RECORDS,
     RADIO_BEHIND_PARTS,
-    RADIO_BURST_PARTS,
     RADIO_EVENTS_BACK,
     RADIO_RECORDS_PER_TURN,
     READ_RECORDS_MAX,
@@ -17,7 +16,7 @@ from stentor.paths import Paths
 from stentor.radio.broadcast import Audience, Broadcast, Format
 from stentor.radio.title import next_voice, title_of
 from stentor.record import Cursor, Kind, Record, Rendition
-from stentor.relay import Place
+from stentor.relay import RADIO_FORMATS, Place
 from stentor.space import card
 from stentor.space.events import SpeakingChanged, decode
 
@@ -60,7 +59,8 @@ class Station:
         if broadcast is None:
             made_as = self._make(format_name, self._space, after.position if after else 0)
             self._look_at_card()
-            broadcast = Broadcast(made_as, now, after, self._title())
+            burst_parts = RADIO_FORMATS[format_name].burst_parts
+            broadcast = Broadcast(made_as, burst_parts, now, after, self._title())
             self._broadcasts[format_name] = broadcast
             if self._ready:
                 self._begin(broadcast, now)
@@ -124,7 +124,7 @@ class Station:
 
     def _begin(self, broadcast: Broadcast, now: float) -> None:
         parts = self._reader.parts(broadcast.rendition)
-        first = max(0, len(parts) - RADIO_BURST_PARTS)
+        first = max(0, len(parts) - broadcast.burst_parts)
         if broadcast.media_time >= 0:
             heard = parts.at(broadcast.media_time)
             first = max(0, len(parts) - RADIO_BEHIND_PARTS, heard)

@@ -5,9 +5,8 @@ that was put in while nothing came is taken back from the silence that the stage
 when it is back. Sound is never left out for it.
 """
 
-from stentor.limits import RADIO_BURST_PARTS, RADIO_PATIENCE_S, SAMPLE_RATE
+from stentor.limits import RADIO_PATIENCE_S, SAMPLE_RATE
 
-BURST_S = RADIO_BURST_PARTS / 5
 _PATIENCE_SAMPLES = round(RADIO_PATIENCE_S * SAMPLE_RATE)
 
 
