@@ -117,6 +117,7 @@ static void start_processes(void) {
         if (child < 0) exit(1);
         if (child) continue;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_TIMERSLACK, 1000);
         run_listeners(&options, shared, process);
         _exit(0); /* closing tens of thousands of sockets one by one would take longer */
     }

@@ -20,7 +20,7 @@ struct options {
     const char *host, *path, *tickets, *ticket_header;
     char headers[4096];
     int listeners, rate, processes, sources, in_flight, first_source;
-    int part_ms, cadence_ms, every_ms;
+    int part_ms, cadence_ms, every_ms, look_us;
     double seconds, settle_s, give_up_s;
     enum until until;
     bool tls, resume;

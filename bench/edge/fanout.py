@@ -187,14 +187,15 @@ def table(
 
 HEADING = (
     f"{'server':<8} {'listeners':>9} {'every':>7} {'tls':>3}  {'cpu-s/1000':>10} {'us/send':>7} "
-    f"{'kB each':>7} {'p50 ms':>7} {'p99 ms':>7} {'beyond':>7} {'stalls':>6} {'lost':>5} {'client':>6}"
+    f"{'kB each':>7} {'p50 ms':>7} {'p99 ms':>7} {'beyond':>7} {'stalls':>6} {'lost':>5} client"
 )
 
 
 def line(row: Row) -> str:
     """One row for a person."""
+    tls = "yes" if row.tls else ""
     return (
-        f"{row.server:<8} {row.listeners:>9,} {row.interval_ms:>4} ms {'yes' if row.tls else '':>3} "
+        f"{row.server:<8} {row.listeners:>9,} {row.interval_ms:>4} ms {tls:>3} "
         f" {row.cpu_s_per_1000:>10.4f} {row.us_per_send:>7.1f} {row.rss_kb_per_listener:>7.2f} "
         f"{row.delay_p50_ms:>7.1f} {row.delay_p99_ms:>7.1f} {row.beyond_p99_ms:>7.1f} "
         f"{row.stalls:>6} {row.lost:>5} {row.client_busy:>5.0%}{'!' if row.client_limits else ''}"

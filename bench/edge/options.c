@@ -32,6 +32,8 @@ static const char USAGE[] =
     "  --part-ms N             sound in each stamped part (200)\n"
     "  --cadence-ms N          time between sends until the stream says otherwise (200)\n"
     "  --every MS              a JSON line on stderr each MS while it runs; SIGUSR1 asks for one\n"
+    "  --look-us US            between two looks at the sockets (1000): nobody waits for them, so no\n"
+    "                          send pays for waking this client; times are up to one look late\n"
     "  --until body|head|connected\n"
     "                          do not listen: close there and take the next place, all the time;\n"
     "                          --rate 0 keeps --in-flight connections going\n"
@@ -88,7 +90,8 @@ static const struct option KNOWN[] = {
     {"listeners", 1, 0, 'n'}, {"rate", 1, 0, 'r'},       {"processes", 1, 0, 'P'},
     {"sources", 1, 0, 's'},   {"seconds", 1, 0, 'S'},    {"settle", 1, 0, 'w'},
     {"give-up", 1, 0, 'g'},   {"part-ms", 1, 0, 'm'},    {"cadence-ms", 1, 0, 'c'},
-    {"every", 1, 0, 'e'},     {"until", 1, 0, 'u'},      {"in-flight", 1, 0, 'i'},
+    {"every", 1, 0, 'e'},     {"look-us", 1, 0, 'l'},    {"until", 1, 0, 'u'},
+    {"in-flight", 1, 0, 'i'},
     {"tls", 2, 0, 'x'},       {"resume", 0, 0, 'R'},     {"help", 0, 0, '?'},
     {0, 0, 0, 0},
 };
@@ -111,6 +114,7 @@ static void set(struct options *options, int which) {
     case 'm': options->part_ms = atoi(optarg); break;
     case 'c': options->cadence_ms = atoi(optarg); break;
     case 'e': options->every_ms = atoi(optarg); break;
+    case 'l': options->look_us = atoi(optarg); break;
     case 'u': set_until(options, optarg); break;
     case 'i': options->in_flight = atoi(optarg); break;
     case 'x': set_tls(options, optarg); break;
@@ -123,7 +127,7 @@ void read_options(int count, char **words, struct options *options) {
     *options = (struct options){
         .path = "/", .ticket_header = "Stentor-Ticket", .listeners = 1000, .rate = 4000,
         .processes = 1, .seconds = 6, .settle_s = 2, .give_up_s = 30, .part_ms = 200,
-        .cadence_ms = 200, .in_flight = 200,
+        .cadence_ms = 200, .in_flight = 200, .look_us = 1000,
     };
     for (int which; (which = getopt_long(count, words, "", KNOWN, NULL)) != -1;)
         set(options, which);

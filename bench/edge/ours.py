@@ -38,13 +38,14 @@ def stentor(
     )
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as door:
         port = int(door.getsockname()[1])
-        flags = ["--data", data, "--listen", f"127.0.0.1:{port}", "--telemetry", "WARNING"]
+        flags = ["--data", data, "--listen", f"127.0.0.1:{port}", "--telemetry", "ERROR"]
+        flags += ["--cadence", cadence, "--edges", str(edges)]
         if tls is not None:
             flags += ["--tls-cert", str(tls[0]), "--tls-key", str(tls[1])]
         processes = [
             start(command, core=core, pass_fds=(door.fileno(),))
             for index in range(edges)
-            for command in door_commands(index, door.fileno(), flags, cadence)
+            for command in door_commands(index, door.fileno(), flags)
         ]
     server = Server("stentor", port, processes, [writing])
     try:
@@ -55,15 +56,17 @@ def stentor(
     return server
 
 
-def door_commands(index: int, door_fd: int, flags: list[str], cadence: str) -> list[list[str]]:
-    """The processes of one pair, as the supervisor starts them."""
-    assert cadence == "auto", "the edge has no cadences yet"
+def door_commands(index: int, door_fd: int, flags: list[str]) -> list[list[str]]:
+    """The processes of one pair, as the supervisor starts them; with TLS they are one."""
     program = [sys.executable, "-m", "stentor"]
-    return [[*program, "edge", "--index", str(index), "--door-fd", str(door_fd), *flags]]
+    kinds = ("edge",) if "--tls-cert" in flags else ("edge", "gate")
+    return [
+        [*program, kind, "--index", str(index), "--door-fd", str(door_fd), *flags] for kind in kinds
+    ]
 
 
 def until_answering(port: int, processes: list[subprocess.Popen[str]], *, secure: bool) -> None:
-    """Wait until the door answers.
+    """Wait until the door lets a listener in.
 
     Raises:
         Unavailable: `bench.failed`: a process ended, or it took too long.
@@ -74,7 +77,7 @@ def until_answering(port: int, processes: list[subprocess.Popen[str]], *, secure
     while time.monotonic() < deadline and all(one.poll() is None for one in processes):
         connection = kind("127.0.0.1", port, timeout=2.0, **extra)
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", PATH)
             if connection.getresponse().status == 200:
                 return
         except OSError:
