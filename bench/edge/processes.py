@@ -91,8 +91,12 @@ def start(
     pass_fds: tuple[int, ...] = (),
     user: str | None = None,
     awaits: str = "",
+    silent: bool = False,
 ) -> subprocess.Popen[str]:
     """Start a process; with `awaits`, wait until it has written that line.
+
+    Args:
+        silent: what it says on standard error is not ours to show.
 
     Raises:
         Unavailable: `bench.failed`: it ended before.
@@ -101,6 +105,7 @@ def start(
         on_core(core, command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if awaits else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if silent else None,
         pass_fds=pass_fds,
         user=user,
         cwd=ROOT,

@@ -58,7 +58,9 @@ def c_limit(interval_ms: int) -> Server:
     port = free_port()
     program = str(tools.program("limit"))
     arguments = ["--port", str(port), "--interval-ms", str(interval_ms)]
-    process = start([program, *arguments, "--bits-per-s", str(BITRATE)], core=SERVER_CORE)
+    process = start(
+        [program, *arguments, "--bits-per-s", str(BITRATE)], core=SERVER_CORE, silent=True
+    )
     until_listening(port, process)
     return Server("c", port, [process])
 
@@ -79,7 +81,7 @@ def icecast(interval_ms: int, folder: Path) -> Server:
         ICECAST.format(port=port, password=source.PASSWORD, folder=folder, burst=burst)
     )
     user = harmless_user(folder)
-    process = start([program, "-c", str(config)], core=SERVER_CORE, user=user)
+    process = start([program, "-c", str(config)], core=SERVER_CORE, user=user, silent=True)
     until_listening(port, process)
     command = [sys.executable, "-m", "bench.edge.source", str(port), str(interval_ms)]
     feeding = start(command, core=CLIENT_CORE, awaits="ready")
@@ -99,7 +101,7 @@ def nginx(page: bytes, folder: Path) -> Server:
     config.write_text(NGINX.format(port=port, folder=folder))
     harmless_user(folder)
     errors = ["-e", str(folder / "error.log")]
-    process = start([program, "-c", str(config), *errors], core=SERVER_CORE)
+    process = start([program, "-c", str(config), *errors], core=SERVER_CORE, silent=True)
     until_listening(port, process)
     return Server("nginx", port, [process])
 
