@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage drift log-verify abuse bench fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage drift log-verify abuse hls-cache bench fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ abuse: venv-test ## Do to a node what strangers may, and measure what its 2,000 
 bench: venv-test ## Measure an edge beside the limit in C, Icecast and nginx: cost, delay, joins, TLS.
 	@scripts/packages.sh bench
 	@exec $(BIN)/python -m bench.edge $(ARGS)
+
+hls-cache: venv-test ## Let HLS players listen directly, through Varnish and through nginx.
+	@scripts/packages.sh bench
+	@exec $(BIN)/python -m bench.hls.run $(ARGS)
 
 fresh: ## Time `make run` in a fresh clone: the first time, and when it is set up.
 	@exec python3 bench/fresh.py

@@ -23,6 +23,7 @@ elif [ "${1:-}" = bench ]; then
     load_client
     has icecast2 || want icecast2 "the comparison with Icecast"
     has nginx || want nginx-light "the comparison with nginx"
+    has varnishd || want varnish "HLS through a cache"
 else
     has chromium || want chromium "tests in a real browser"
     has ffmpeg || want ffmpeg "tests with a player that is not ours"
@@ -31,6 +32,7 @@ else
     has mpv || want mpv "tests with a radio player"
     has cvlc || want "vlc-bin vlc-plugin-base" "tests with a radio player"
     has haproxy || want haproxy "tests behind a proxy"
+    has varnishd || want varnish "tests of HLS through a cache"
     has gst-launch-1.0 || want gstreamer1.0-tools "tests with a player that is not ours"
     for kind in base good bad; do
         [ -e "/usr/share/doc/gstreamer1.0-plugins-$kind" ] ||

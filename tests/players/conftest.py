@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 
 from stentor.paths import Paths
-from tests.edge.conftest import Running, paths, programme, running, start
+from tests.edge.conftest import Running, paths, programme, start
 from tests.edge.programme import SPACE, Programme
 from tests.players.melody import sound
 
-__all__ = ["paths", "programme", "running", "start"]
+__all__ = ["paths", "programme", "start"]
 
 BEGUN_PARTS = 300
 """A minute has passed when the players come."""
 PART_S = 0.2
 PLAYER_S = 40
+
+
+@pytest.fixture
+async def running(start: Callable[..., Running]) -> Running:
+    """One edge, as patient as out in the world."""
+    return start()
 
 
 @dataclass

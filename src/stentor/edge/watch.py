@@ -1,6 +1,8 @@
 """Spaces kept up with in the event loop: told once of each change, for everybody who waits."""
 
 import asyncio
+import heapq
+import itertools
 import logging
 from pathlib import Path
 
@@ -15,6 +17,10 @@ LOOK_S = 0.5
 """How often logs are looked at whose bell may have been missed, and idle ones are let go."""
 
 _telemetry = logging.getLogger(__name__)
+
+
+_Waiter = tuple[float, int, asyncio.Future[None]]
+"""Until when, in the loop's time, a number of its own, and what is done then or before."""
 
 
 class Watch:
@@ -33,7 +39,8 @@ class Watch:
         self.waiting = 0
         self.failed = False
         self.opened = asyncio.Event()
-        self._news = {rendition: asyncio.Event() for rendition in log.listings}
+        self._waiters: dict[Rendition, list[_Waiter]] = {each: [] for each in log.listings}
+        self._numbers = itertools.count()
         self._told = dict.fromkeys(log.listings, (0, False))
         self._refreshing: asyncio.Task[None] | None = None
         self._rung = False
@@ -53,16 +60,30 @@ class Watch:
         """Wait until so many partial segments are complete, or no more will come.
 
         Raises:
-            Unavailable: `space.unreadable`.
+            Unavailable: `hls.silent` when nothing came in time; `space.unreadable`.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HLS_BLOCK_S
         self.waiting += 1
         try:
             while not self.has(rendition, partials):
                 if self.failed:
                     raise _unreadable()
-                await self._news[rendition].wait()
+                if loop.time() >= deadline:
+                    sentence = "No sound came for a while; it goes on at this address."
+                    raise Unavailable("hls.silent", sentence)
+                news = loop.create_future()
+                waiter = deadline, next(self._numbers), news
+                heapq.heappush(self._waiters[rendition], waiter)
+                await news
         finally:
             self.waiting -= 1
+
+    def expire(self, now: float) -> None:
+        """Wake those whose time is over: one timer for all of them is cheaper than one for each."""
+        for waiters in self._waiters.values():
+            while waiters and waiters[0][0] <= now:
+                _wake(heapq.heappop(waiters))
 
     async def _refresh(self) -> None:
         try:
@@ -83,8 +104,9 @@ class Watch:
             now = listing.done, listing.ended
             if now != self._told[rendition] or self.failed:
                 self._told[rendition] = now
-                news, self._news[rendition] = self._news[rendition], asyncio.Event()
-                news.set()
+                waiters, self._waiters[rendition] = self._waiters[rendition], []
+                for waiter in waiters:
+                    _wake(waiter)
 
 
 class Watches:
@@ -93,7 +115,8 @@ class Watches:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._bell: Bell | None = None
-        self._watches: dict[Path, Watch] = {}
+        self._watches: dict[SpaceId, Watch] = {}
+        self._folders: dict[Path, SpaceId] = {}
 
     def __del__(self) -> None:
         if self._bell is not None:
@@ -105,12 +128,11 @@ class Watches:
         Raises:
             Unavailable: `hls.busy`, `space.unreadable`.
         """
-        folder = self._shelf.folder(space)
-        watch = self._watches.get(folder)
+        watch = self._watches.get(space)
         if watch is None:
             if len(self._watches) >= HLS_WATCHED_MAX:
                 raise _busy()
-            watch = self._begin(folder, self._shelf.opened(space))
+            watch = self._begin(space)
         watch.asked_at = asyncio.get_running_loop().time()
         if not watch.opened.is_set():
             await watch.opened.wait()
@@ -128,46 +150,48 @@ class Watches:
             return
         if sum(each.waiting for each in self._watches.values()) >= HLS_WAITERS_MAX:
             raise _busy()
-        try:
-            async with asyncio.timeout(HLS_BLOCK_S):
-                await watch.wait(rendition, partials)
-        except TimeoutError:
-            sentence = "No sound came for a while; it goes on at this address."
-            raise Unavailable("hls.silent", sentence) from None
+        await watch.wait(rendition, partials)
 
-    def _begin(self, folder: Path, log: OpenLog) -> Watch:
+    def _begin(self, space: SpaceId) -> Watch:
         loop = asyncio.get_running_loop()
         if self._bell is None:
             self._bell = Bell()
             loop.add_reader(self._bell.fileno(), self._rung)
             loop.call_later(LOOK_S, self._look)
-        self._bell.watch(folder)
-        watch = self._watches[folder] = Watch(log)
+        self._folders[self._bell.watch(self._shelf.folder(space))] = space
+        watch = self._watches[space] = Watch(self._shelf.opened(space))
         watch.ring()
         return watch
 
     def _rung(self) -> None:
         assert self._bell is not None, "a bell that rings is there"
         for folder in self._bell.drain():
-            if folder in self._watches:
-                self._watches[folder].ring()
+            if folder in self._folders:
+                self._watches[self._folders[folder]].ring()
 
     def _look(self) -> None:
         """Look at everything once more, and let go of what nobody asks for."""
         assert self._bell is not None, "there is a bell while Spaces are watched"
         loop = asyncio.get_running_loop()
-        for folder, watch in list(self._watches.items()):
+        for folder, space in list(self._folders.items()):
+            watch = self._watches[space]
             if watch.failed or (not watch.waiting and loop.time() - watch.asked_at >= HLS_IDLE_S):
                 self._bell.unwatch(folder)
-                del self._watches[folder]
+                del self._watches[space], self._folders[folder]
             else:
                 watch.ring()
+                watch.expire(loop.time())
         if self._watches:
             loop.call_later(LOOK_S, self._look)
         else:
             loop.remove_reader(self._bell.fileno())
             self._bell.close()
             self._bell = None
+
+
+def _wake(waiter: _Waiter) -> None:
+    if not waiter[2].done():
+        waiter[2].set_result(None)
 
 
 def _busy() -> Unavailable:
