@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage drift log-verify abuse hls-cache bench fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage drift log-verify abuse split hls-cache bench fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ log-verify: venv-test ## Damage a log in every way and see that the first bad re
 abuse: venv-test ## Do to a node what strangers may, and measure what its 2,000 listeners notice.
 	@scripts/packages.sh abuse
 	@exec $(BIN)/python -m bench.abuse $(ARGS)
+
+split: venv-test ## Kill and stop gates and edges again and again, and look at those that are left.
+	@exec $(BIN)/python -m bench.split $(ARGS)
 
 bench: venv-test ## Measure an edge beside the limit in C, Icecast and nginx: cost, delay, joins, TLS.
 	@scripts/packages.sh bench
