@@ -110,6 +110,10 @@ class Programme:
                 self._append(rendition, Flag.INDEPENDENT | Flag.GAP)
             self.played += 1
 
+    def lose(self, parts: int) -> None:
+        """Storage refused so many parts."""
+        self.played += parts
+
     def _append(self, rendition: Rendition, flags: Flag = Flag.INDEPENDENT) -> Header:
         made = part(self.sound(rendition), self.played)
         return self.writer.append(

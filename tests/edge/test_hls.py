@@ -16,9 +16,14 @@ from stentor.edge.playlist import (
     partials_done,
     parts_of,
 )
+from stentor.edge.shelf import Shelf
+from stentor.edge.watch import Watch
+from stentor.errors import Unavailable
+from stentor.ids import SpaceId
 from stentor.limits import HLS_LIVE_SEGMENTS, SAMPLE_RATE
 from stentor.log import PartIndex
 from stentor.log.segment import SegmentHeader
+from stentor.paths import Paths
 from stentor.record import RENDITION_NAMES, Rendition
 from tests.edge.client import Heard
 from tests.edge.conftest import Running
@@ -252,6 +257,40 @@ async def test_a_log_that_cannot_be_read_is_told(running: Running, programme: Pr
     (programme.folder / str(strange.name)).write_bytes(strange.encode())
     heard = await asking
     assert (heard.status, heard.json()["code"]) == (503, "space.unreadable")
+
+
+async def test_nobody_waits_longer_than_may_be(paths: Paths, programme: Programme) -> None:
+    programme.begin()
+    programme.play(SEGMENT_PARTS)
+    log = Shelf(paths).opened(SpaceId(SPACE))
+    await log.refresh()
+    watch = Watch(log, patience_s=0.02)
+    loop = asyncio.get_running_loop()
+    first = asyncio.create_task(watch.wait(Rendition.OPUS, PARTIALS + 1))
+    while not first.done():
+        await asyncio.sleep(0.005)
+        watch.expire(loop.time())
+    with pytest.raises(Unavailable, match="No sound"):
+        await first
+    assert not watch.waiting
+    await watch.wait(Rendition.OPUS, PARTIALS)
+
+
+async def test_while_the_stage_is_away_playlists_stay_and_then_go_on(
+    running: Running, programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(SEGMENT_PARTS * 2)
+    before = (await fetched(running, "opus.m3u8")).body
+    asking = asyncio.create_task(fetched(running, "opus.m3u8?_HLS_msn=2"))
+    programme.writer.close()
+    assert (await fetched(running, "opus.m3u8")).body == before
+    programme.reopen()
+    programme.gap(SEGMENT_PARTS)
+    text = (await asking).body.decode()
+    assert segments(text)[-1] == "opus/2.m4s"
+    assert "GAP" not in text
+    assert "DISCONTINUITY" not in text
 
 
 NOTHING = ["99.m4s", "-1.m4s", "01.m4s", "1.mp4", "x.m4s", "²", "9" * 40 + ".m4s", ""]

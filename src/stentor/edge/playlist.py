@@ -75,9 +75,9 @@ class Form:
 
 
 VARIANTS = (
-    Variant("opus", "opus", 64_000, 42_000),
-    Variant("aac", "mp4a.40.2", 96_000, 72_000),
-    Variant("opus-low", "opus", 40_000, 24_000),
+    Variant("opus", "opus", 48_000, 38_000),
+    Variant("aac", "mp4a.40.2", 88_000, 72_000),
+    Variant("opus-low", "opus", 28_000, 21_000),
 )
 
 

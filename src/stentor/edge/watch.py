@@ -28,13 +28,15 @@ class Watch:
 
     Attributes:
         log: up to its tail.
+        patience_s: how long something is waited for.
         asked_at: when somebody last asked for it, in the loop's time.
         waiting: how many wait for something in it.
         failed: it cannot be read any more.
     """
 
-    def __init__(self, log: OpenLog) -> None:
+    def __init__(self, log: OpenLog, patience_s: float = HLS_BLOCK_S) -> None:
         self.log = log
+        self.patience_s = patience_s
         self.asked_at = 0.0
         self.waiting = 0
         self.failed = False
@@ -63,7 +65,7 @@ class Watch:
             Unavailable: `hls.silent` when nothing came in time; `space.unreadable`.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + HLS_BLOCK_S
+        deadline = loop.time() + self.patience_s
         self.waiting += 1
         try:
             while not self.has(rendition, partials):
