@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from stentor.edge.cards import KnownCard
-from stentor.edge.page import SpacePages, inline, policy_of
-from stentor.edge.static import StaticFile, load
+from stentor.edge.page import SpacePages, policy_of
+from stentor.edge.static import StaticFile, inline, load
 from stentor.errors import Unavailable
 from stentor.space.card import Card, encode
 from tests.edge.conftest import Running
@@ -84,8 +84,8 @@ def pages(tmp_path: Path) -> SpacePages:
 def test_modules_become_one_script(tmp_path: Path) -> None:
     text = pages(tmp_path).page(known()).content.decode()
     (script,) = [c for c in Elements(text).contents["script"] if "const" in c]
-    assert script == ("\nconst one = 1;\nfunction f() {}\nf(one);\nclass C {}\n"), script
-    assert "p { color: red }" in text
+    assert script == ("\nconst one=1;function f(){}\nf(one);class C{}\n"), script
+    assert "p{color:red}" in text
 
 
 def test_nothing_breaks_out_of_the_page(tmp_path: Path) -> None:

@@ -10,23 +10,13 @@ from dataclasses import dataclass
 
 from stentor.edge.answer import SAFE_HEADERS
 from stentor.edge.cards import KnownCard
-from stentor.edge.static import StaticFile, squeeze
+from stentor.edge.static import StaticFile, inline, squeeze
 from stentor.errors import Unavailable
 from stentor.limits import PAGES_KEPT
 from stentor.space.card import Card
 
-_INLINE = re.compile(r"^[ \t]*\{\{inline ([\w./-]+\.(?:css|js))\}\}[ \t]*$", re.MULTILINE)
 _PLACE = re.compile(r"\{\{(title|meta|card|space)\}\}")
 _EXECUTED = re.compile(r"<(script|style)\b([^>]*)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-# A statement of a module that makes no sense once the modules stand in one document.
-_IMPORT = re.compile(r"^import\b[^;]*;[ \t]*\n?", re.MULTILINE)
-_EXPORT_LIST = re.compile(r"^export[ \t]*\{[^}]*\};?[ \t]*\n?", re.MULTILINE)
-_EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
-# What only readers of the source need: comments that begin or end a line, types, indentation,
-# empty lines. No template string of the listener's modules spans lines.
-_COMMENT = re.compile(r"^[ \t]*(?:/\*.*?\*/|//[^\n]*)[ \t]*$\n?", re.MULTILINE | re.DOTALL)
-_REMARK = re.compile(r"""/\*\* @type [^*]*\*/ ?|(?<=[;,{]) // [^\n"'`]*$""", re.MULTILINE)
-_INDENT = re.compile(r"^[ \t\n]+", re.MULTILINE)
 SUMMARY_CHARS_MAX = 200
 """Previews of links show no more of a description."""
 
@@ -96,27 +86,6 @@ class SpacePages:
             *SAFE_HEADERS,
         ]
         return Page(content, squeeze(content), headers)
-
-
-def inline(text: str, files: Mapping[str, StaticFile]) -> str:
-    """A template with its styles and modules put in their places, in order.
-
-    Raises:
-        Unavailable: `static.missing` or `static.invalid`.
-    """
-
-    def content_of(match: re.Match[str]) -> str:
-        file = files.get(match[1])
-        if file is None:
-            raise Unavailable("static.missing", f"static/{match[1]} is missing: reinstall Stentor.")
-        content = file.content.decode()
-        if re.search(r"</(script|style)", content, re.IGNORECASE):
-            raise Unavailable("static.invalid", f"static/{match[1]} would end its own element.")
-        if match[1].endswith(".js"):
-            content = _EXPORT.sub("", _EXPORT_LIST.sub("", _IMPORT.sub("", content)))
-        return _INDENT.sub("", _REMARK.sub("", _COMMENT.sub("", content))).strip()
-
-    return _INLINE.sub(content_of, text)
 
 
 def policy_of(text: str, *, microphone: bool = False) -> str:

@@ -3,11 +3,14 @@
 import gzip
 import hashlib
 import mimetypes
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from stentor.edge.answer import SAFE_HEADERS, Answer, matches
 from stentor.edge.request import Request
+from stentor.edge.slim import slim_script, slim_style
 from stentor.errors import Unavailable
 from stentor.limits import STATIC_BYTES_MAX
 
@@ -23,6 +26,7 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _COMPRESSIBLE = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
+_INLINE = re.compile(r"^[ \t]*\{\{inline ([\w./-]+\.(?:css|js))\}\}[ \t]*$", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 """For addresses that name their content (`?v=HASH`)."""
 
@@ -44,12 +48,12 @@ class StaticFile:
 
 
 def load(folder: Path = STATIC_FOLDER) -> dict[str, StaticFile]:
-    """Every file below `folder`, by its path within it.
+    """Every file below `folder`, by its path within it; scripts with what they take in.
 
     Raises:
-        Unavailable: `static.too_large`.
+        Unavailable: `static.too_large`, `static.missing` or `static.invalid`.
     """
-    files = {}
+    files: dict[str, StaticFile] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or any(part.startswith(".") for part in path.parts[-2:]):
@@ -59,14 +63,43 @@ def load(folder: Path = STATIC_FOLDER) -> dict[str, StaticFile]:
         if total > STATIC_BYTES_MAX:
             raise Unavailable("static.too_large", f"The files in {folder} exceed 8 MiB.")
         name = path.relative_to(folder).as_posix()
-        files[name] = StaticFile(
-            name=name,
-            content=content,
-            gzipped=squeeze(content) if path.suffix in _COMPRESSIBLE else b"",
-            content_type=_TYPES.get(path.suffix) or _guess(name),
-            hash=hashlib.sha256(content).hexdigest()[:16],
-        )
+        files[name] = _file(name, content)
+    for name, file in files.items():
+        if name.endswith(".js") and b"{{inline " in file.content:
+            files[name] = _file(name, inline(file.content.decode(), files).encode())
     return files
+
+
+def _file(name: str, content: bytes) -> StaticFile:
+    suffix = Path(name).suffix
+    return StaticFile(
+        name=name,
+        content=content,
+        gzipped=squeeze(content) if suffix in _COMPRESSIBLE else b"",
+        content_type=_TYPES.get(suffix) or _guess(name),
+        hash=hashlib.sha256(content).hexdigest()[:16],
+    )
+
+
+def inline(text: str, files: Mapping[str, StaticFile]) -> str:
+    """A page or script with styles and modules put in their places, in order.
+
+    Modules that a visitor needs together are one request that way, and not one each.
+
+    Raises:
+        Unavailable: `static.missing` or `static.invalid`.
+    """
+
+    def content_of(match: re.Match[str]) -> str:
+        file = files.get(match[1])
+        if file is None:
+            raise Unavailable("static.missing", f"static/{match[1]} is missing: reinstall Stentor.")
+        content = file.content.decode()
+        if re.search(r"</(script|style)", content, re.IGNORECASE):
+            raise Unavailable("static.invalid", f"static/{match[1]} would end its own element.")
+        return slim_script(content) if match[1].endswith(".js") else slim_style(content)
+
+    return _INLINE.sub(content_of, text)
 
 
 def squeeze(content: bytes) -> bytes:

@@ -14,12 +14,7 @@ export class BoxReader {
    * @returns {Box[]} the boxes that are whole now
    */
   push(chunk) {
-    let data = chunk;
-    if (this.#held.length) {
-      data = new Uint8Array(this.#held.length + chunk.length);
-      data.set(this.#held);
-      data.set(chunk, this.#held.length);
-    }
+    const data = this.#held.length ? joinBytes(this.#held, chunk) : chunk;
     const boxes = [];
     let at = 0;
     while (data.length - at >= 8) {
@@ -52,17 +47,15 @@ export function joinBytes(/** @type {Uint8Array[]} */ ...pieces) {
 
 /**
  * @param {Uint8Array} bytes a version 1 `emsg` (ISO/IEC 23009-1)
- * @returns {{scheme: string, mediaTimeS: number, message: any}}
+ * @returns {{scheme: string, message: any}}
  */
 export function readEmsg(bytes) {
-  const view = viewOf(bytes);
-  if (view.getUint8(8) !== 1) throw new RangeError("emsg of another version");
+  if (bytes[8] !== 1) throw new RangeError("emsg of another version");
   const schemeEnd = bytes.indexOf(0, 32);
   const valueEnd = bytes.indexOf(0, schemeEnd + 1);
   const decoder = new TextDecoder();
   return {
     scheme: decoder.decode(bytes.subarray(32, schemeEnd)),
-    mediaTimeS: wide(view, 16) / view.getUint32(12),
     message: JSON.parse(decoder.decode(bytes.subarray(valueEnd + 1))),
   };
 }
@@ -74,9 +67,9 @@ export function readCursor(/** @type {Uint8Array} */ bytes) {
   return `${view.getUint32(12)}.${wide(view, 16)}`;
 }
 
-/** The first box of a type within a box, or null. `head`: bytes of the outer box's own fields. */
-export function findBox(/** @type {Uint8Array} */ outer, /** @type {string} */ type, head = 8) {
-  for (let at = head; at + 8 <= outer.length; ) {
+/** The first box of a type within a box that has no fields of its own, or null. */
+export function findBox(/** @type {Uint8Array} */ outer, /** @type {string} */ type) {
+  for (let at = 8; at + 8 <= outer.length; ) {
     const bytes = boxLength(outer, at);
     if (bytes < 8) return null;
     if (boxType(outer, at) === type) return outer.subarray(at, at + bytes);

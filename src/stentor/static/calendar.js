@@ -6,8 +6,16 @@ const plain = (text) => text.replace(/[\\;,]/g, "\\$&").replace(/\r?\n/g, "\\n")
 /** Lines of at most 75 octets (section 3.1); folded by characters, well below that. */
 const fold = (line) => line.match(/.{1,30}/gsu).join("\r\n ");
 
-/** @param {any} card @param {string} url @returns {string} an address of the entry as a file */
-export function calendarFile(card, url) {
+/** Offers the entry as a file. */
+export function remind(/** @type {any} */ card, /** @type {string} */ url) {
+  const file = document.createElement("a");
+  file.href = calendarFile(card, url);
+  file.download = `${card.title}.ics`;
+  file.click();
+}
+
+/** @param {any} card @param {string} url @returns {string} an address of the entry */
+function calendarFile(card, url) {
   const lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Stentor//Space//EN", "BEGIN:VEVENT",
     `UID:${card.space}@${location.hostname}`, `DTSTAMP:${stamp(Date.now())}`,
     `DTSTART:${stamp(card.starts_at_ms)}`, `DTEND:${stamp(card.starts_at_ms + 3_600_000)}`,

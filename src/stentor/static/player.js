@@ -1,39 +1,35 @@
 /** Hears a live Space: the endless response into one <audio>, close to live, without stalls. */
 
-import { BoxReader, joinBytes, readCursor, readDecodeTime, readEmsg } from "./boxes.js";
+import { AAC, OPUS, plays } from "./deck.js";
+import { Line } from "./line.js";
 import { PART_S, Pace } from "./pace.js";
+import { Teller, nowS, on } from "./signals.js";
 
 const RATE = 48_000;
-const START_PARTS = 2;
+const PART_SAMPLES = PART_S * RATE;
+/** Parts of one rendition begin where those of another do, within a frame. */
+const NEAR_SAMPLES = PART_SAMPLES / 2;
 const BEHIND_MAX_S = 5;
-const KEEP_S = 60;
-const SILENT_LIVE_MS = 2_000;
-const SILENT_WAITING_MS = 12_000;
+/** How fast it comes back to live by itself: nobody hears that. */
+const CATCH_UP = 1.08;
 /** After so long away the place in the log is given up and the player goes to live. */
-const RESUME_MAX_MS = 60_000;
-const QUEUE_MAX = 700;
+const RESUME_MAX_S = 60;
 /** An edge that goes breaks all its listeners at once: they come back spread over so long. */
-const SPREAD_MS = 500;
-export const OPUS = 'audio/mp4; codecs="opus"';
-export const AAC = 'audio/mp4; codecs="mp4a.40.2"';
+const SPREAD_S = 0.5;
 
-/** The Media Source of this browser: the plain one, else the managed one (iPhone), else none. */
-export const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
-export const plays = (/** @type {string} */ type) => Boolean(Source?.isTypeSupported(type));
-
-/** @param {HTMLAudioElement} audio @param {any} source the audio then asks the source for sound */
-export function attachSource(audio, source) {
-  audio.disableRemotePlayback = !globalThis.MediaSource; // a managed source demands it
-  audio.src = URL.createObjectURL(source);
-  source.addEventListener("sourceopen", () => URL.revokeObjectURL(audio.src), { once: true });
+/** A cursor as a number that grows; 0 when there is none. */
+function placeOf(/** @type {string} */ cursor) {
+  const [epoch, offset] = cursor.split(".");
+  return Number(epoch) * 2 ** 36 + Number(offset ?? 0);
 }
 
 /**
- * Dispatches `state`, `card` (detail: the card), `event` (detail: an event of the Space),
- * `skipped` (detail: seconds left out) and `ended`. States: idle, connecting, waiting (before the
- * start), playing, stalled, reconnecting, paused, ended, failed.
+ * Dispatches `state` (or `away`, `isLive` or `rendition` has changed), `card` (detail: the card),
+ * `event` (detail: an event of the Space), `skipped` (detail: seconds left out), `measured` (a part
+ * was; detail: how late in seconds), `stall`, `beat` and `ended`. States: idle, connecting,
+ * waiting (before the start), playing, stalled, reconnecting, paused, ended, failed.
  */
-export class LivePlayer extends EventTarget {
+export class LivePlayer extends Teller {
   state = "idle";
   stalls = 0;
   stalledS = 0;
@@ -42,204 +38,249 @@ export class LivePlayer extends EventTarget {
   parts = 0;
   connects = 0;
   repairs = 0;
-  fault = "";
   cursor = "";
   reason = "";
   pace = new Pace();
-  #audio; #space; #rendition; #source; #buffer; #fetching; #stallTimer;
-  #queue = [];
+  /** Heard from further back: no response is open, and rewind.js feeds the deck. */
+  away = false;
+  /** The response that is heard; null while there is none. */
+  line = null;
+  /** After the last sample that was taken from it; -1: it begins anew. */
+  endSample = -1;
+  #audio; #space; #stallTimer;
   #held = [];
-  #events = [];
-  #live = false;
+  #started = false;
   #over = false;
-  #seekToStart = true;
+  #begins = true;
   #fresh = false;
-  #nextSample = -1;
-  #bytesAtMs = 0;
-  #stalledAtMs = 0;
+  #failures = 0;
+  #lostAtS = 0;
+  #againAtS = Infinity;
+  #stalledAtS = 0;
   #wantedS = -1;
-  #run = 0;
-  #choosing = false;
-  #wake = () => {};
+  #catchUp = 0;
 
-  /** @param {HTMLAudioElement} audio @param {string} space @param {string} rendition */
-  constructor(audio, space, rendition) {
+  /** @param {import("./deck.js").Deck} deck @param {string} space @param {boolean} low */
+  constructor(deck, space, low) {
     super();
+    const { audio } = deck;
+    this.deck = deck;
+    this.rendition = !plays(OPUS) ? "aac" : low ? "opus-low" : "opus";
     this.#audio = audio;
     this.#space = space;
-    this.#rendition = plays(OPUS) ? rendition : "aac";
-    audio.preservesPitch = true;
-    audio.addEventListener("waiting", () => this.#ranDry());
-    audio.addEventListener("playing", () => this.#flows());
-    audio.addEventListener("timeupdate", () => this.#flows());
-    audio.addEventListener("pause", () => this.#interrupted());
-    audio.addEventListener("play", () => this.state === "paused" && this.start());
-    audio.addEventListener("error", () => this.#broken());
-    for (const name of ["online", "pageshow"]) addEventListener(name, () => this.#wake());
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState !== "visible") return;
+    on(deck, "fed", () => this.#steer());
+    on(deck, "broken", () => this.#broken());
+    on(audio, "waiting", () => this.#ranDry());
+    on(audio, "playing timeupdate", () => this.#flows());
+    on(audio, "timeupdate", () => this.beat());
+    on(audio, "pause", () => this.#interrupted());
+    on(audio, "play", () => this.state === "paused" && this.start());
+    on(window, "online pageshow", () => this.hurry());
+    on(document, "visibilitychange", () => {
+      if (document.hidden) return;
       if (this.reason === "interrupted") this.start();
-      this.#wake();
+      this.hurry();
     });
-    setInterval(() => this.#watch(), 250);
+    setInterval(() => this.beat(), 250);
   }
 
-  get rendition() { return this.#rendition; }
-  get bufferedS() {
-    const { buffered, currentTime } = this.#audio;
-    return buffered.length ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : 0;
-  }
-
+  get fault() { return this.deck.fault; }
+  get bufferedS() { return this.deck.inHandS; }
+  /** Where the playhead is, or goes as soon as there is sound. */
+  get positionS() { return this.#wantedS >= 0 ? this.#wantedS : this.#audio.currentTime; }
+  /** Where the newest part ends by now; -Infinity before the first. */
+  get edgeS() { return nowS() - this.pace.bestS; }
+  /** Close to live, and not on the way there. */
+  get isLive() { return !this.away && !this.#catchUp; }
+  /** Nothing is heard yet of what has come. */
+  get begins() { return this.#begins; }
   /** Behind the voices: what is in hand, and the part that is being spoken. */
   get latencyS() { return this.bufferedS + PART_S; }
 
   /** Call it within a press: that is what allows the sound, now or when the Space begins. */
   start() {
-    if (this.#run && this.state !== "paused") return;
+    if (this.#started && this.state !== "paused") return;
+    this.#started = true;
     this.reason = "";
-    this.cursor = "";
-    this.#seekToStart = true;
-    this.#held = [];
-    this.#queue = [];
-    this.#nextSample = -1;
-    this.pace.forget();
-    if (!this.#source) this.#open();
-    else if (this.#buffer && !this.#buffer.updating) this.#buffer.remove(0, Infinity);
+    if (!this.deck.loaded) this.deck.load(this.rendition === "aac" ? AAC : OPUS);
+    else if (!this.away) this.deck.empty();
     this.#audio.play().catch((error) => {
       if (error.name === "NotAllowedError") this.#pause("refused");
     });
     this.#set("connecting");
-    this.#keepConnected(++this.#run);
+    if (!this.away) this.goLive();
   }
 
   pause() { this.#pause("asked"); }
 
-  /** Another rendition from the next part on. */
-  choose(/** @type {string} */ rendition) {
-    if (rendition === this.#rendition || this.#rendition === "aac") return;
-    this.#rendition = rendition;
-    this.#choosing = true;
-    this.#fetching?.abort();
+  /** To the newest parts; what is heard now goes on until they are here. */
+  goLive() {
+    this.away = false;
+    this.pace.forget();
+    this.#goOn(-1, 0);
+  }
+
+  /** From sound in hand that ends at `endS` to the response that goes on there, at a speed. */
+  join(/** @type {number} */ endS, /** @type {number} */ speed) {
+    this.away = false;
+    this.#goOn(Math.round(endS * RATE), Math.max(CATCH_UP, speed));
+  }
+
+  /** Back to live at a speed, from a moment within the sound in hand, or from where it is. */
+  catchUp(/** @type {number} */ speed, toS = this.positionS) {
+    this.#catchUp = Math.max(CATCH_UP, speed);
+    this.moveTo(toS);
+    this.tell("state");
+  }
+
+  /** To an earlier moment: somebody else feeds the deck from now on. */
+  leave(/** @type {number} */ seconds) {
+    this.away = true;
+    this.#wantedS = -1;
+    if (this.#audio.buffered.length) this.#audio.currentTime = seconds;
+    else this.#wantedS = seconds;
+    this.#goOn(0, 0);
+  }
+
+  /** Where to go as soon as there is sound: browsers cut a seek short that leads elsewhere. */
+  moveTo(/** @type {number} */ seconds) {
+    this.#wantedS = seconds;
+    this.#steer();
+  }
+
+  #goOn(endSample, catchUp) {
+    this.#drop();
+    this.cursor = "";
+    this.#held = [];
+    this.#failures = this.#lostAtS = 0;
+    this.#begins = endSample < 0;
+    this.endSample = endSample;
+    this.#catchUp = catchUp;
+    if (!this.away) this.dial();
+    this.tell("state");
+  }
+
+  #drop() {
+    const { line } = this;
+    this.line = null;
+    this.#againAtS = Infinity;
+    line?.close();
   }
 
   #pause(reason) {
     this.reason = reason;
-    this.#run++;
-    this.#fetching?.abort();
+    this.#drop();
     this.#set("paused");
     this.#audio.pause();
   }
 
   #interrupted() {
-    if (this.#run && !this.#over && this.state !== "paused") this.#pause("interrupted");
+    if (this.#started && !this.#over && this.state !== "paused") this.#pause("interrupted");
   }
 
   #set(state) {
     if (state === this.state) return;
     this.state = state;
-    this.dispatchEvent(new Event("state"));
-  }
-
-  #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
-
-  #open() {
-    const source = new Source();
-    this.#source = source;
-    source.addEventListener("sourceopen", () => {
-      if (this.#buffer) return;
-      this.#buffer = source.addSourceBuffer(this.#rendition === "aac" ? AAC : OPUS);
-      this.#buffer.addEventListener("updateend", () => this.#feed());
-      this.#feed();
-    });
-    attachSource(this.#audio, source);
+    this.tell("state");
   }
 
   // The connection ---------------------------------------------------------------------------
 
-  async #keepConnected(run) {
-    let failures = 0;
-    let lostAtMs = 0;
-    while (run === this.#run && !this.#over) {
-      if (lostAtMs && performance.now() - lostAtMs > RESUME_MAX_MS) this.cursor = "";
-      const parts = this.parts;
-      try {
-        await this.#connect(run);
-        failures = 0;
-      } catch (error) {
-        failures = this.parts > parts ? 0 : failures + 1;
-        if (error.final) return this.#fail(error.message);
-      }
-      if (run !== this.#run || this.#over) return;
-      if (this.parts > parts || !lostAtMs) lostAtMs = performance.now();
-      this.#set("reconnecting");
-      const waitMs = failures ? Math.min(5_000, 125 * 2 ** failures) * (0.5 + Math.random())
-        : this.#choosing ? 0 : this.#spareMs * Math.random();
-      this.#choosing = false;
-      await new Promise((done) => {
-        this.#wake = done;
-        setTimeout(done, waitMs);
+  /** Opens a response for what follows, in place of the one there may be. */
+  dial() {
+    this.#drop();
+    const from = this.endSample < 0 ? "" : `?from=${this.endSample}`;
+    this.line = this.open(this.rendition, this.cursor ? `?cursor=${this.cursor}` : from);
+  }
+
+  /** A response, whose parts wait in it until it is the one that is heard. */
+  open(/** @type {string} */ rendition, /** @type {string} */ query) {
+    const line = new Line(this.#space, rendition, query);
+    this.#read(line);
+    return line;
+  }
+
+  /** A response takes the place of the one that is heard, with what waits in it. */
+  takeOver(/** @type {Line} */ line) {
+    this.#drop();
+    this.line = line;
+    this.rendition = line.rendition;
+    this.#head(line);
+    for (const part of line.held.splice(0)) this.#part(line, part);
+    this.tell("state");
+  }
+
+  async #read(line) {
+    let why = "";
+    try {
+      await line.read({
+        opened: () => this.connects++,
+        card: (card) => line === this.line && this.#show(card),
+        head: () => line === this.line && this.#head(line),
+        part: (part) => line === this.line ? this.#part(line, part) : line.wait(part),
+        cursor: (cursor) => this.#reached(line, cursor),
       });
+      if (this.ending) why = "over";
+    } catch (error) {
+      why = error.reason;
     }
+    line.ended = true;
+    if (line !== this.line) return;
+    this.line = null;
+    if (why === "over") this.#end();
+    else if (why) this.#fail(why);
+    else this.#lost(line);
+  }
+
+  #lost(line) {
+    const now = nowS();
+    this.#failures = line.parts ? 0 : this.#failures + 1;
+    if (line.parts || !this.#lostAtS) this.#lostAtS = now;
+    this.#set("reconnecting");
+    const waitS = this.#failures ? Math.min(5, 2 ** this.#failures / 8) * (0.5 + Math.random())
+      : this.#spareS * Math.random();
+    this.#againAtS = now + waitS;
+    setTimeout(() => this.beat(), waitS * 1_000 + 1);
   }
 
   /** The spread, or less while there is sound in hand that it would use up. */
-  get #spareMs() {
-    const leftMs = this.bufferedS * 1_000;
-    return leftMs > 20 ? Math.min(SPREAD_MS, Math.max(50, leftMs - 200)) : SPREAD_MS;
+  get #spareS() {
+    const { bufferedS } = this;
+    return bufferedS > 0.02 ? Math.min(SPREAD_S, Math.max(0.05, bufferedS - 0.2)) : SPREAD_S;
   }
 
-  async #connect(run) {
-    this.#fetching = new AbortController();
-    this.#bytesAtMs = performance.now();
-    const query = this.cursor && `?cursor=${this.cursor}`;
-    const answer = await fetch(`/s/${this.#space}/live/${this.#rendition}${query}`,
-      { signal: this.#fetching.signal, cache: "no-store" });
-    if (answer.status === 409 || answer.status === 410) return this.#end();
-    if (answer.status === 404) throw Object.assign(new Error("gone"), { final: true });
-    if (!answer.ok || !answer.body) throw new Error(`answered ${answer.status}`);
-    this.connects++;
-    const reader = answer.body.getReader();
-    const boxes = new BoxReader();
-    this.#events = [];
-    this.#live = false;
-    const begunMs = performance.now();
-    let moof = null;
-    let head = null;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (run !== this.#run) return;
-      if (done) break;
-      this.#bytesAtMs = performance.now();
-      for (const { type, bytes } of boxes.push(value)) {
-        if (type === "emsg") this.#message(readEmsg(bytes));
-        else if (type === "skip") this.#reached(readCursor(bytes));
-        else if (type === "ftyp") head = bytes;
-        else if (type === "moov" && head) this.#append(joinBytes(head, bytes));
-        else if (type === "moof") moof = bytes;
-        else if (type === "mdat" && moof) {
-          this.#part(moof, bytes, this.#bytesAtMs - begunMs > 100);
-          moof = null;
-        }
-      }
+  /** The network may be back: the next try is now. */
+  hurry() {
+    if (this.#againAtS === Infinity) return;
+    if (nowS() - this.#lostAtS > RESUME_MAX_S) {
+      this.cursor = "";
+      this.endSample = -1;
     }
-    if (this.ending) this.#end();
+    this.dial();
+  }
+
+  /** What time brings; the media's own events bring it too, where timers are slow. */
+  beat() {
+    if (nowS() >= this.#againAtS) this.hurry();
+    this.line?.watch();
+    this.#steer();
+    this.tell("beat");
+  }
+
+  #show(card) {
+    if (card.phase === "scheduled" || card.phase === "doors") this.#set("waiting");
+    this.tell("card", card);
   }
 
   /** A card holds at once; an event only when its cursor has come, so that none counts twice. */
-  #message({ scheme, message }) {
-    if (scheme === "urn:stentor:card:1") {
-      if (message.phase === "scheduled" || message.phase === "doors") this.#set("waiting");
-      this.#tell("card", message);
-    } else if (scheme === "urn:stentor:event:1") this.#events.push(message);
-  }
-
-  #reached(cursor) {
-    if (!cursor) return;
-    this.cursor = cursor;
-    for (const event of this.#events.splice(0)) {
+  #reached(line, cursor) {
+    if (line !== this.line) return;
+    for (const [at, event] of line.told.splice(0)) {
+      if (placeOf(at) <= placeOf(this.cursor)) continue;
       if (event.type === "space.ended") this.ending = true;
-      this.#tell("event", event);
+      this.tell("event", event);
     }
+    if (placeOf(cursor) > placeOf(this.cursor)) this.cursor = cursor;
   }
 
   #end() {
@@ -251,25 +292,20 @@ export class LivePlayer extends EventTarget {
   /** Lets go of the <audio>: the Space is over, and the recording will want it. */
   retire() {
     this.#over = true;
-    this.#run++;
-    this.#fetching?.abort();
-    if (this.#source) {
-      this.#audio.pause();
-      this.#audio.removeAttribute("src");
-      this.#audio.load();
-      this.#source = this.#buffer = null;
-    }
+    this.away = false;
+    this.#drop();
+    this.deck.eject();
     this.#set("ended");
-    this.#tell("ended");
+    this.tell("ended");
   }
 
   /** The browser gave the sound up (a decoder or device fault): begin anew, a few times. */
   #broken() {
-    if (!this.#source || this.#over) return;
-    this.fault = this.#audio.error?.message ?? "append";
-    this.#source = this.#buffer = null;
+    if (this.#over) return;
     if (this.repairs++ > 4) return this.#fail("decoder");
+    const { positionS } = this;
     this.#pause("broken");
+    if (this.away) this.#wantedS = positionS;
     this.start();
   }
 
@@ -280,139 +316,108 @@ export class LivePlayer extends EventTarget {
 
   // Parts ------------------------------------------------------------------------------------
 
-  #part(moof, mdat, regular) {
-    const sample = readDecodeTime(moof);
-    if (sample < this.#nextSample) return; // it came before the connection broke
-    this.#nextSample = sample + 1;
+  #head(line) {
+    if (!line.head) return;
+    this.deck.rendition = line.rendition;
+    this.deck.append(line.head);
+  }
+
+  #part(line, { bytes, sample, regular }) {
+    if (sample < this.endSample - NEAR_SAMPLES) return; // it came before the connection broke
+    this.endSample = sample + PART_SAMPLES;
     this.parts++;
-    this.#live = true;
-    if (regular) this.pace.arrived(performance.now() / 1000, sample / RATE + PART_S);
-    const part = { bytes: joinBytes(moof, mdat), fromS: sample / RATE };
-    if (!this.#seekToStart && !this.#stalledAtMs) return this.#append(part.bytes);
-    this.#held.push(part);
-    if (this.#held.length >= START_PARTS) this.#release();
+    this.pace.announce(line.cadenceS);
+    if (regular) this.#measure(this.endSample / RATE);
+    if (!this.#begins && !this.#stalledAtS) return this.deck.append(bytes);
+    this.#held.push({ bytes, fromS: sample / RATE });
+    const wantedS = this.#begins ? this.pace.startS : this.pace.againS;
+    if (this.#held.length * PART_S > wantedS - 0.01) this.#release();
+  }
+
+  #measure(endS) {
+    this.tell("measured", this.pace.arrived(nowS(), endS));
   }
 
   /** Enough is in hand to start, or to go on after a stall. */
   #release() {
     const [first] = this.#held;
-    for (const { bytes } of this.#held.splice(0)) this.#append(bytes);
-    if (this.#seekToStart) {
-      this.#seekToStart = false;
-      this.#fresh = first.fromS > 0; // those who waited miss no word of the beginning
-      this.#moveTo(first.fromS);
-    }
-  }
-
-  /** Where to go as soon as there is sound: browsers cut a seek short that leads elsewhere. */
-  #moveTo(seconds) {
-    this.#wantedS = seconds;
-    this.#steer();
+    for (const { bytes } of this.#held.splice(0)) this.deck.append(bytes);
+    if (!this.#begins) return;
+    this.#begins = false;
+    this.#fresh = first.fromS > 0; // those who waited miss no word of the beginning
+    this.moveTo(first.fromS);
   }
 
   #arrive() {
-    const audio = this.#audio;
-    const { buffered } = audio;
-    const last = buffered.length - 1;
-    if (last < 0 || buffered.end(last) <= this.#wantedS) return;
-    const toS = Math.max(this.#wantedS, buffered.start(last));
+    const range = this.deck.rangeAt(this.#wantedS, 1);
+    if (!range) return;
+    const toS = Math.max(this.#wantedS, range[0]);
     this.#wantedS = -1;
-    if (Math.abs(audio.currentTime - toS) > 0.02) audio.currentTime = toS;
-  }
-
-  #append(bytes) {
-    this.#queue.push(bytes);
-    if (this.#queue.length > QUEUE_MAX) this.#queue.splice(0, this.#queue.length - QUEUE_MAX);
-    this.#feed();
-  }
-
-  #feed() {
-    const buffer = this.#buffer;
-    if (!buffer || buffer.updating || this.#source.readyState !== "open") return;
-    const { buffered, currentTime } = this.#audio;
-    if (buffered.length && buffered.start(0) < currentTime - KEEP_S - 10) {
-      return buffer.remove(0, currentTime - KEEP_S);
-    }
-    const bytes = this.#queue.shift();
-    if (!bytes) return this.#steer();
-    try {
-      buffer.appendBuffer(bytes);
-    } catch (error) {
-      if (error.name !== "QuotaExceededError") return this.#broken();
-      this.#queue.unshift(bytes);
-      if (currentTime > 1) buffer.remove(0, currentTime - 1);
-    }
+    if (Math.abs(this.#audio.currentTime - toS) > 0.02) this.#audio.currentTime = toS;
   }
 
   // The playhead -----------------------------------------------------------------------------
 
-  /** Keeps the playhead where the pace wants it; runs after each part. */
+  /** Keeps the playhead where the pace wants it. */
   #steer() {
     const audio = this.#audio;
-    const { buffered } = audio;
     if (this.#wantedS >= 0) return this.#arrive();
-    if (!buffered.length || audio.paused || audio.seeking || this.#seekToStart) return;
-    const last = buffered.length - 1;
-    if (last > 0 && this.#stalledAtMs && buffered.start(last) > audio.currentTime) {
-      return this.#moveTo(buffered.start(last)); // a hole that will not be filled
+    if (this.away || this.#begins || audio.paused || audio.seeking) return;
+    const atS = audio.currentTime;
+    const range = this.deck.rangeAt(atS, Infinity);
+    if (!range) return;
+    if (this.#stalledAtS && range[0] > atS + 0.05) {
+      return this.moveTo(range[0]); // a hole that will not be filled
     }
-    const behindS = performance.now() / 1000 - audio.currentTime;
-    const errorS = behindS - this.pace.targetS;
-    if (errorS > BEHIND_MAX_S && this.bufferedS > BEHIND_MAX_S) {
-      const toS = Math.max(buffered.start(last), buffered.end(last) - PART_S - this.pace.safetyS);
-      this.#tell("skipped", toS - audio.currentTime);
-      return this.#moveTo(toS);
+    const inHandS = this.bufferedS;
+    const errorS = nowS() - atS - this.pace.targetS;
+    if (this.#catchUp && errorS < 0.1) {
+      this.#catchUp = 0;
+      this.tell("state");
     }
-    const wanted = this.pace.speed(errorS);
-    const speed = this.bufferedS > PART_S ? wanted : Math.min(1, wanted);
+    if (errorS > BEHIND_MAX_S && inHandS > BEHIND_MAX_S && !this.#catchUp) {
+      const toS = Math.max(range[0], range[1] - this.pace.handS);
+      this.tell("skipped", toS - atS);
+      return this.moveTo(toS);
+    }
+    const wanted = Math.max(this.#catchUp, this.pace.speed(errorS));
+    const speed = inHandS > PART_S ? wanted : Math.min(1, wanted);
     if (audio.playbackRate !== speed) audio.playbackRate = speed;
   }
 
   #ranDry() {
-    if (this.#seekToStart || this.#wantedS >= 0 || this.#stalledAtMs || this.ending) return;
-    if (this.#audio.seeking || !this.parts || this.state === "paused") return;
-    this.#stalledAtMs = performance.now();
+    if (this.#begins || this.#wantedS >= 0 || this.#stalledAtS || this.ending) return;
+    if (this.#audio.seeking || this.state === "paused") return;
+    this.#stalledAtS = nowS();
     const stall = [this.#audio.currentTime, this.bufferedS, 0];
     this.#stallTimer = setTimeout(() => {
       this.stalls++;
       this.lastStalls = [...this.lastStalls.slice(-9), stall];
-      this.pace.stalled(performance.now() / 1000);
+      if (!this.away) this.pace.stalled(nowS());
       if (this.state === "playing") this.#set("stalled");
-      this.#tell("stall");
+      this.tell("stall");
     }, 20);
   }
 
   #flows() {
     const audio = this.#audio;
-    if (audio.paused || audio.readyState < 3 || this.#seekToStart || this.#over) return;
-    if (this.#stalledAtMs) {
+    if (audio.paused || audio.readyState < 3 || this.#begins || this.#over) return;
+    if (this.#stalledAtS) {
       clearTimeout(this.#stallTimer);
-      const silentS = (performance.now() - this.#stalledAtMs) / 1000;
+      const silentS = nowS() - this.#stalledAtS;
       this.stalledS += silentS;
       if (this.lastStalls.at(-1)?.[2] === 0) this.lastStalls.at(-1)[2] = silentS;
-      this.#stalledAtMs = 0;
+      this.#stalledAtS = 0;
       this.#release();
     }
     if (this.#fresh) this.#comeCloser();
-    if (this.state !== "reconnecting" || this.#live) this.#set("playing");
+    if (this.away || this.line?.parts || this.state !== "reconnecting") this.#set("playing");
   }
 
   /** Joined in the middle by a machine slow to start: nothing was heard yet, so nothing is lost. */
   #comeCloser() {
     this.#fresh = false;
-    const { buffered } = this.#audio;
-    const spareS = this.bufferedS - START_PARTS * PART_S;
-    if (spareS > 0.3) this.#moveTo(buffered.end(buffered.length - 1) - START_PARTS * PART_S);
-  }
-
-  /** A connection that has died says nothing: silence is how it is known. */
-  #watch() {
-    if (!this.#fetching || this.state === "paused" || this.#over) return;
-    const limitMs = this.#live ? SILENT_LIVE_MS : SILENT_WAITING_MS;
-    if (performance.now() - this.#bytesAtMs > limitMs) {
-      this.#bytesAtMs = performance.now();
-      this.#fetching.abort();
-    }
-    if (this.#stalledAtMs) this.#steer();
+    const spareS = this.bufferedS - this.pace.startS;
+    if (spareS > 0.3) this.moveTo(this.#audio.currentTime + spareS);
   }
 }

@@ -1,6 +1,8 @@
 /** The listener's page: one address that waits, plays and replays. */
 
-import { AAC, LivePlayer, OPUS, Source, plays } from "./player.js";
+import { AAC, Deck, OPUS, Source, plays } from "./deck.js";
+import { LivePlayer } from "./player.js";
+import { nowS, on } from "./signals.js";
 import { clockTime, relativeTime, wholeTime } from "./time.js";
 import { drawSeats, showSpeaking } from "./seats.js";
 
@@ -10,10 +12,15 @@ let card = JSON.parse($("card").textContent);
 let speaking = [];
 let recording = null;
 let opening = false;
-let troubleAtMs = 0;
-const saves = Boolean(navigator.connection?.saveData);
+let rewinding = null;
+let rewind = null;
+let beside = null;
+let tuner = null;
+let troubleAtS = 0;
+const deck = new Deck(audio);
+const { saveData, effectiveType } = navigator.connection ?? {};
 const live = Source && (plays(OPUS) || plays(AAC))
-  ? new LivePlayer(audio, card.space, saves ? "opus-low" : "opus")
+  ? new LivePlayer(deck, card.space, saveData || /2g/.test(effectiveType))
   : new (await bring("/static/native.js")).NativePlayer(audio, card.space);
 /** A module that is needed now; patient with an edge that is away for a moment. */
 async function bring(path) {
@@ -27,21 +34,24 @@ async function bring(path) {
   }
 }
 
+const say = (id, text) => $(id).textContent !== text && ($(id).textContent = text);
 const ahead = () => card.phase === "scheduled" || card.phase === "doors";
 const inside = () => live.state !== "idle" && live.state !== "paused" && live.state !== "failed"
   && live.state !== "ended";
-const sounding = () => live.state === "playing" || recording?.state === "playing";
+const sounding = () => live.state === "playing" || recording?.player.state === "playing";
 
 /** What the page says under Listen, by the player's state. */
 function sentence() {
-  const away = performance.now() - troubleAtMs > 700;
+  const away = nowS() - troubleAtS > 0.7;
   if (card.phase === "withdrawn") return "The host has withdrawn this recording.";
   if (card.phase === "deleted") return "The host has deleted this recording for good.";
   if (card.phase === "cancelled" || (card.phase === "ended" && !card.started_at_ms)) {
     return card.end_reason === "cancelled" ? "The host has cancelled this Space." : "This Space never began.";
   }
+  const told = rewind?.player.sentence;
+  if (told) return told;
   if (card.phase === "ended") return "That was it. The recording will be here in a moment.";
-  if (card.phase === "replay") return recording?.state === "stalled" ? "Fetching sound…" : "";
+  if (card.phase === "replay") return recording?.player.state === "stalled" ? "Fetching sound…" : "";
   switch (live.state) {
     case "failed": return "Your browser stopped playing this. Load the page again to listen.";
     case "waiting": return "You are in. It starts by itself.";
@@ -63,7 +73,7 @@ function sentence() {
 
 function button() {
   if (recording) {
-    return ["playing", "stalled", "connecting"].includes(recording.state) ? ["Pause", "pause"] : ["Play", "play"];
+    return ["playing", "stalled", "connecting"].includes(recording.player.state) ? ["Pause", "pause"] : ["Play", "play"];
   }
   if (ahead()) return inside() ? ["Leave", "leave"] : [card.phase === "doors" ? "Come in" : "Wait here", "in"];
   return inside() ? ["Pause", "pause"] : ["Listen", "play"];
@@ -74,7 +84,6 @@ const BADGES = { scheduled: "Coming", doors: "Doors open", live: "Live", ended: 
 
 function show() {
   const { phase } = card;
-  const say = (id, text) => $(id).textContent !== text && ($(id).textContent = text);
   if (phase === "replay") openReplay();
   document.title = phase === "live" ? `● ${card.title}` : card.title;
   say("badge", BADGES[phase] ?? phase);
@@ -90,31 +99,35 @@ function show() {
   const [word, name] = button();
   say("listen-word", word);
   $("listen-icon").setAttribute("href", `#i-${name}`);
-  $("listen").hidden = !ahead() && phase !== "live" && !recording;
-  $("replay").hidden = !recording;
+  $("listen").hidden = !ahead() && phase !== "live" && !recording && !live.away;
+  $("timeline").hidden = !recording && !live.away && !(phase === "live" && live.deck && inside() && live.parts);
+  $("to-live").hidden = Boolean(recording) || phase !== "live";
+  $("earlier").hidden = phase !== "live" || !live.deck || inside() || live.away || Boolean(recording)
+    || Date.now() - card.started_at_ms < 30_000;
+  say("earlier", live.state === "paused" ? `Go on from ${clockTime(live.positionS)}` : "From the beginning");
   $("tools").hidden = !(inside() || recording);
   $("choice").hidden = live.rendition === "aac" || Boolean(recording);
   say("state", sentence());
   drawSeats($("seats"), card.speakers ?? [], phase === "live");
   $("nobody").hidden = Boolean(card.speakers?.length) || !(ahead() || phase === "live");
   $("seats").parentElement.hidden = !card.speakers?.length && $("nobody").hidden;
-  showSpeaking($("seats"), sounding() ? speaking : []);
+  const heard = sounding() && (live.isLive || !live.deck) ? speaking : [];
+  showSpeaking($("seats"), heard);
   $("tiers").classList.toggle("on", sounding());
-  $("tiers").classList.toggle("voices", sounding() && speaking.length > 0);
+  $("tiers").classList.toggle("voices", heard.length > 0);
   tick();
 }
 
 function tick() {
   const { phase } = card;
-  if (performance.now() - troubleAtMs < 2_000) $("state").textContent = sentence();
-  let clock = "";
-  if (phase === "live") {
-    clock = clockTime(live.state === "playing" && Source ? audio.currentTime
-      : (Date.now() - card.started_at_ms) / 1000);
-  } else if (recording) clock = wholeTime(card.started_at_ms);
-  $("clock").textContent = clock;
-  $("delay").hidden = !(live.state === "playing" && live.latencyS > 0) || Boolean(recording);
-  $("delay").textContent = `${(live.latencyS || 0).toFixed(1)} s behind the voices`;
+  if (nowS() - troubleAtS < 2) $("state").textContent = sentence();
+  if (!rewinding && !recording && live.edgeS > 0) {
+    $("seek").max = $("seek").value = String(live.edgeS);
+    say("at", clockTime(audio.currentTime));
+  }
+  say("clock", recording ? wholeTime(card.started_at_ms) : phase !== "live" || !$("timeline").hidden ? ""
+    : clockTime((Date.now() - card.started_at_ms) / 1000));
+  if (live.isLive && !recording) say("length", `${live.latencyS.toFixed(1)} s behind the voices`);
   if (!ahead()) return;
   const leftS = (card.starts_at_ms - Date.now()) / 1000;
   $("starts").textContent = card.starts_at_ms ? wholeTime(card.starts_at_ms)
@@ -135,7 +148,7 @@ function take(next) {
 async function readCard() {
   let nextS = { scheduled: 20, doors: 5, live: 5, ended: 1 }[card.phase] ?? 60;
   try {
-    const carried = inside() && live.state !== "reconnecting" && Source;
+    const carried = inside() && !live.away && live.state !== "reconnecting" && Source;
     if (document.visibilityState === "visible" && !carried) {
       const answer = await fetch(`/s/${card.space}/card.json`);
       if (answer.ok) take(await answer.json());
@@ -146,38 +159,33 @@ async function readCard() {
   setTimeout(readCard, nextS * 1000 * (0.75 + Math.random() / 2));
 }
 
-live.addEventListener("card", ({ detail }) => take(detail));
-live.addEventListener("event", ({ detail }) => {
+on(live, "card", ({ detail }) => take(detail));
+on(live, "event", ({ detail }) => {
   if (detail.type !== "speaking") return;
   speaking = detail.speakers;
   show();
 });
-live.addEventListener("state", () => {
-  if (live.state === "stalled" || live.state === "reconnecting") troubleAtMs = performance.now();
+on(live, "state", () => {
+  if (live.state === "stalled" || live.state === "reconnecting") troubleAtS = nowS();
   show();
 });
-live.addEventListener("skipped", ({ detail }) => {
+on(live, "skipped", ({ detail }) => {
   $("state").textContent = `We left out ${Math.round(detail)} seconds to be live again.`;
 });
-live.addEventListener("ended", () =>
+on(live, "ended", () =>
   take({ ...card, phase: card.phase === "live" ? "ended" : card.phase }));
-const stallsAtS = [];
-live.addEventListener("stall", () => {
-  stallsAtS.push(performance.now() / 1000);
-  const often = stallsAtS.length > 1 && stallsAtS.at(-1) - stallsAtS.at(-2) < 30;
-  if (often && !$("quality").value) live.choose("opus-low");
-});
 
 // The recording --------------------------------------------------------------------------------
 
 async function openReplay() {
   if (opening || recording || inside()) return;
   opening = true;
+  const atS = live.away ? live.positionS : 0;
   live.retire();
-  const { openRecording } = await bring("/static/recording.js");
+  const { openRecording } = await bring("/static/afterwards.js");
   opening = false;
   if (card.phase !== "replay") return;
-  recording = openRecording(audio, card, (change) => {
+  recording = openRecording(deck, card, (change) => {
     if (change.speaking) speaking = change.speaking;
     if (change.phase) {
       recording = null;
@@ -185,36 +193,63 @@ async function openReplay() {
     }
     show();
   });
+  if (atS) recording.seek(atS);
   show();
 }
+
+// Going back -----------------------------------------------------------------------------------
+
+/** What the bar does; what it needs while live comes with the first touch. */
+async function bar() {
+  if (!recording) rewinding ??= bring("/static/back.js")
+    .then(({ openRewind }) => (rewind = openRewind(live, () => card)));
+  return recording ?? rewinding;
+}
+
+on($("timeline"), "click input change keydown", async (event) => {
+  const { type, key, target: { id, value } } = event;
+  if (/^(Arrow|Page)/.test(key) && id === "seek") event.preventDefault();
+  if (id) (await bar()).handle(type, id, value, key);
+});
+
+on($("earlier"), "click", async () => {
+  const atS = live.state === "paused" ? live.positionS : 0;
+  live.leave(atS);
+  live.start();
+  accompany();
+  bar();
+});
 
 // Presses --------------------------------------------------------------------------------------
 
 function toggle(on) {
-  const player = recording ?? live;
+  const player = recording?.player ?? live;
   const runs = recording ? !audio.paused : inside();
   if (on === runs) return;
   if (runs) player.pause();
   else {
     player.start();
-    describe();
+    accompany();
   }
   show();
 }
 
-async function describe() {
-  const session = navigator.mediaSession;
-  if (session) (await bring("/static/lockscreen.js")).describe(session, card, toggle);
+/** What a player has beside it once it plays: the lock screen, and who sees to the rendition. */
+async function accompany() {
+  const { Tuner, describe, keepTime } = await (beside ??= bring("/static/beside.js"));
+  describe(card, toggle, bar);
+  if (tuner || !live.deck) return;
+  tuner = new Tuner(live, $("quality"));
+  keepTime(live);
 }
 
-$("listen").addEventListener("click", () => toggle());
-$("volume").addEventListener("input", () => (audio.volume = Number($("volume").value)));
-$("quality").addEventListener("change", () => live.choose($("quality").value || "opus"));
+on($("listen"), "click", () => toggle());
+on($("volume"), "input", () => (audio.volume = Number($("volume").value)));
 audio.volume = 0.5; // phones keep the volume to their own buttons and do not take this
 $("loud").hidden = audio.volume !== 0.5;
 audio.volume = 1;
 
-$("share").addEventListener("click", async () => {
+on($("share"), "click", async () => {
   const url = location.origin + location.pathname;
   try {
     if (navigator.share) return await navigator.share({ title: card.title, url });
@@ -225,30 +260,16 @@ $("share").addEventListener("click", async () => {
   }
 });
 
-$("remind").addEventListener("click", async () => {
-  const { calendarFile } = await bring("/static/calendar.js");
-  const file = document.createElement("a");
-  file.href = calendarFile(card, location.origin + location.pathname);
-  file.download = `${card.title}.ics`;
-  file.click();
-});
+on($("remind"), "click", async () =>
+  (await bring("/static/calendar.js")).remind(card, location.origin + location.pathname));
 
 /** What tests and the curious read; see docs/topics/player.md. */
-window.stentor = {
-  get state() { return recording?.state ?? live.state; },
-  get stalls() { return live.stalls; },
-  get stalledS() { return live.stalledS ?? 0; },
-  get lastStalls() { return live.lastStalls ?? []; },
-  get bufferedS() { return live.bufferedS; },
-  get latencyS() { return live.latencyS; },
-  get targetS() { return live.pace?.handS ?? NaN; },
-  get fault() { return live.fault ?? ""; },
-  get parts() { return live.parts; },
-  get connects() { return live.connects ?? 0; },
-  get cursor() { return live.cursor; },
-  get rendition() { return live.rendition; },
-  get card() { return card; },
-};
+const face = { state: () => recording?.player.state ?? live.state, card: () => card,
+  targetS: () => live.pace?.handS };
+for (const name of ["stalls", "stalledS", "lastStalls", "bufferedS", "latencyS", "fault", "parts", "connects",
+  "cursor", "rendition", "isLive", "edgeS"]) face[name] = () => live[name];
+window.stentor = {};
+for (const name in face) Object.defineProperty(stentor, name, { get: face[name], enumerable: true });
 
 setInterval(tick, 500);
 setTimeout(readCard, 2_000 + Math.random() * 2_000);
