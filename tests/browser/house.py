@@ -14,6 +14,10 @@ from tests.browser.programme import PART_SAMPLES, cursor_box, emsg, recording, s
 
 SPACE = "k7w2m9qp4x"
 PART_S = 0.2
+SEGMENT_PARTS = 20
+"""Parts in a media segment of HLS: 4 s."""
+PIECE_BYTES = 1_400
+"""What a narrow path carries at a time."""
 
 
 class House:
@@ -22,10 +26,14 @@ class House:
     Attributes:
         card: what the page is told; change it with `tell`.
         silent: live responses stay open and say nothing.
+        dead: how many live responses, the oldest ones, stay so for good.
         refusing: an HTTP status that every live request is answered with, or 0.
         requests: paths asked for, in order.
-        lost: parts that the recording does not have.
+        lost: parts that the recording does not have, nor the media segments.
         away: paths of files that are answered 503 once.
+        bytes_per_s: what the path to listeners carries; 0: no end.
+        cadence_ms: how often live responses are sent to; change it with `send_every`.
+        live: how many live responses are open.
     """
 
     def __init__(self, phase: str = "live") -> None:
@@ -36,6 +44,7 @@ class House:
             "host_name": "Ada Holm",
         }
         self.silent = False
+        self.dead = 0
         self.refusing = 0
         self.requests: list[str] = []
         self.lost: Container[int] = ()
@@ -47,6 +56,11 @@ class House:
         self.url = ""
         self.late_s = 0.0
         self.ended = False
+        self.bytes_per_s = 0
+        self.cadence_ms = 200
+        self.live = 0
+        self._answered = 0
+        self._path = asyncio.Lock()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -95,12 +109,26 @@ class House:
             self._say("part", self.parts)
             self.parts += 1
 
+    async def send_every(self, cadence_ms: int) -> None:
+        """Change the cadence: a longer one is told first, and done when players can be ready."""
+        extra_s = (cadence_ms - self.cadence_ms) / 1_000
+        lead_s = extra_s / 0.08 + 0.5 if extra_s > 0 else 0.0
+        self._say("cadence", {"cadence_ms": cadence_ms, "in_ms": round(lead_s * 1_000)})
+        await asyncio.sleep(lead_s)
+        self.cadence_ms = cadence_ms
+
     def end(self) -> None:
         """The programme is over and sealed; the recording is there."""
         self.event(type="space.ended", at_ms=0, reason="host")
         self.ended = True
         samples = (self.parts - self.first_part) * PART_SAMPLES
         self.tell(phase="replay", duration_samples=samples)
+
+    async def quiet(self) -> None:
+        """Return when no live response is open."""
+        async with asyncio.timeout(3):
+            while self.live:
+                await asyncio.sleep(0.05)
 
     def cut(self) -> None:
         """Break every connection, wherever it is."""
@@ -135,7 +163,11 @@ class House:
                 problem = json.dumps({"code": "space.ended", "replay": ""}).encode()
                 return await self._send(writer, 409, "application/problem+json", problem)
             query = parse_qs(url.query)  # type: ignore[attr-defined]
-            await self._live(writer, live[1], query.get("cursor", [""])[0])
+            self.live += 1
+            try:
+                await self._live(writer, live[1], {name: found[0] for name, found in query.items()})
+            finally:
+                self.live -= 1
             return False
         if path == f"/s/{SPACE}":
             data = json.dumps(self.card).encode()
@@ -147,6 +179,9 @@ class House:
         if replay := re.fullmatch(rf"/s/{SPACE}/replay/([\w-]+)\.mp4", path):
             body = recording(replay[1], self.parts, lost=self.lost)
             return await self._range(writer, body, headers)
+        if hls := re.fullmatch(rf"/s/{SPACE}/hls/([\w-]+)/(init\.mp4|\d+\.m4s)", path):
+            body = self._media_segment(hls[1], hls[2])
+            return await self._send(writer, 200 if body else 404, "audio/mp4", body)
         if path.startswith(f"/s/{SPACE}/hls/") and self.parts:
             name = path.rsplit("/", 1)[1]
             return await self._send(writer, 200, "application/vnd.apple.mpegurl", self._hls(name))
@@ -166,6 +201,17 @@ class House:
         if file:
             return await self._send(writer, 200, file.content_type, file.content)
         return await self._send(writer, 404, "text/plain", b"")
+
+    def _media_segment(self, rendition: str, name: str) -> bytes:
+        """One of 4 s, once it is whole; nothing when it is not there."""
+        if name == "init.mp4":
+            return sound(rendition).init
+        first = int(name.removesuffix(".m4s")) * SEGMENT_PARTS
+        end = min(first + SEGMENT_PARTS, self.parts if self.ended else first + SEGMENT_PARTS)
+        if end > self.parts:
+            return b""
+        kept = [k for k in range(first, end) if k >= self.first_part and k not in self.lost]
+        return b"".join(sound(rendition).part(k) for k in kept)
 
     def _hls(self, name: str) -> bytes:
         """A playlist that has ended (RFC 8216), and the two files it names."""
@@ -191,8 +237,7 @@ class House:
             head += f"Content-Range: {extra}\r\n"
         elif extra:
             head += f"Content-Security-Policy: {extra}\r\n"
-        writer.write(head.encode() + b"\r\n" + body)
-        await writer.drain()
+        await self._carry(writer, head.encode() + b"\r\n" + body)
         return True
 
     async def _range(self, writer: asyncio.StreamWriter, body: bytes, headers: str) -> bool:
@@ -203,16 +248,25 @@ class House:
         extra = f"bytes {first}-{last}/{len(body)}"
         return await self._send(writer, 206, "audio/mp4", body[first : last + 1], extra)
 
-    async def _live(self, writer: asyncio.StreamWriter, rendition: str, cursor: str) -> None:
+    async def _live(
+        self, writer: asyncio.StreamWriter, rendition: str, query: dict[str, str]
+    ) -> None:
         chosen = sound(rendition)
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: audio/mp4\r\nTransfer-Encoding: chunked\r\n"
             b"Cache-Control: no-store\r\n\r\n"
         )
         card = lambda: emsg("urn:stentor:card:1", json.dumps(self.card).encode())  # noqa: E731
-        self._chunk(writer, card())
-        at = self._from(cursor)
+        preface = card()
+        if self.cadence_ms != 200:
+            preface += self._cadence({"cadence_ms": self.cadence_ms, "in_ms": 0})
+        await self._carry(writer, _chunk(preface))
+        at = self._from(query)
         begun = False
+        self._answered += 1
+        number = self._answered
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
             for offset in range(at, len(self.log)):
                 kind, what = self.log[offset]
@@ -222,24 +276,56 @@ class House:
                     data += chosen.part(int(str(what)))
                 elif kind == "card":
                     data = card()
+                elif kind == "cadence":
+                    data = self._cadence(what)
                 else:
                     data = emsg("urn:stentor:event:1", json.dumps(what).encode())
-                self._chunk(writer, data + cursor_box(self.epoch, offset + 1))
-            at = len(self.log)
-            await writer.drain()
+                await self._carry(writer, _chunk(data + cursor_box(self.epoch, offset + 1)))
+                at = offset + 1
+            if at < len(self.log):
+                continue
             if self.ended:
                 writer.write(b"0\r\n\r\n")
                 return
             news = self._news
             await news.wait()
-            while self.silent:
+            while self.silent or number <= self.dead:
                 await asyncio.sleep(0.05)
+            if self.cadence_ms > 200:
+                due = max(due + self.cadence_ms / 1_000, loop.time())
+                await asyncio.sleep(due - loop.time())
 
-    def _from(self, cursor: str) -> int:
-        if cursor:
-            return int(cursor.split(".")[1])
+    def _cadence(self, told: object) -> bytes:
+        return emsg("urn:stentor:cadence:1", json.dumps(told).encode())
+
+    def _from(self, query: dict[str, str]) -> int:
+        """Where in the log a live response begins."""
+        if "cursor" in query:
+            return int(query["cursor"].split(".")[1])
         parts = [k for k, (kind, _) in enumerate(self.log) if kind == "part"]
-        return parts[-2] if len(parts) > 1 else len(self.log)
+        if "from" in query:
+            wanted = int(query["from"]) // PART_SAMPLES
+            held = [k for k in parts if int(str(self.log[k][1])) >= wanted]
+            return held[0] if held else len(self.log)
+        return parts[-self._join_parts] if len(parts) >= self._join_parts else len(self.log)
 
-    def _chunk(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    @property
+    def _join_parts(self) -> int:
+        return max(2, -(-self.cadence_ms // 200) + 1)
+
+    async def _carry(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Send, as fast as the path carries it; all connections share it."""
+        if not self.bytes_per_s:
+            writer.write(data)
+            return await writer.drain()
+        for at in range(0, len(data), PIECE_BYTES):
+            async with self._path:
+                writer.write(data[at : at + PIECE_BYTES])
+                await writer.drain()
+                if self.bytes_per_s:
+                    await asyncio.sleep(len(data[at : at + PIECE_BYTES]) / self.bytes_per_s)
+        return None
+
+
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"

@@ -45,9 +45,13 @@ class Sound:
 @functools.cache
 def sound(rendition: str) -> Sound:
     """Ten seconds of a rendition, to be repeated."""
-    frame_ms = {"opus": "20", "opus-low": "40", "aac": ""}[rendition]
+    frame_ms, bit_rate = {
+        "opus": ("20", 32_000),
+        "opus-low": ("40", 16_000),
+        "aac": ("", 64_000),
+    }[rendition]
     codec = av.CodecContext.create("libopus" if frame_ms else "aac", "w")
-    codec.sample_rate, codec.layout, codec.bit_rate = RATE, "mono", 32_000 if frame_ms else 64_000
+    codec.sample_rate, codec.layout, codec.bit_rate = RATE, "mono", bit_rate
     codec.format = "s16" if frame_ms else "fltp"
     if frame_ms:
         codec.options = {"frame_duration": frame_ms}

@@ -30,7 +30,7 @@ async def test_the_page_is_one_small_request(house: House, visit: Visit) -> None
     await visit.page.wait_for_timeout(300)
     asked = [path for path in house.requests if not path.endswith("icon.svg")]
     assert asked == [f"/s/{SPACE}"]
-    assert f'src="/s/{SPACE}/live/aac"' in body.decode(), "there is a way without scripts"
+    assert f'src="/s/{SPACE}/radio.mp3"' in body.decode(), "there is a way without scripts"
 
 
 async def test_one_press_while_waiting_lets_it_start_by_itself(house: House, visit: Visit) -> None:
