@@ -11,6 +11,7 @@ from tests.edge.conftest import Running
 from tests.edge.programme import SPACE, Programme
 from tests.players import m3u8
 from tests.players.conformance import changes, faults, merged, together, variants
+from tests.players.follower import Follower
 from tests.players.m3u8 import Malformed, Playlist
 
 HLS = f"/s/{SPACE}/hls"
@@ -18,44 +19,6 @@ NAMES = [f"{name}{form}.m3u8" for name in RENDITION_NAMES for form in ("", "-all
 LIVE_S = 80
 """So much is played: media segments leave the live playlist, and delta updates skip some."""
 PARTIAL_PARTS = 4
-
-
-class Follower:
-    """Follows one playlist as a low-latency player does, by delta updates, and checks each."""
-
-    def __init__(self, visitor: Visitor, name: str) -> None:
-        self.visitor = visitor
-        self.name = name
-        self.now: Playlist | None = None
-        self.updates = 0
-        self.skipped = 0
-
-    async def fetch(self, query: str) -> Playlist:
-        heard = await self.visitor.get(f"{HLS}/{self.name}{query}")
-        assert heard.status == 200, (self.name, query, heard)
-        playlist = m3u8.read(heard.body.decode())
-        assert faults(playlist) == [], playlist.text
-        return playlist
-
-    async def update(self) -> None:
-        if self.now is None:
-            self.now = await self.fetch("")
-            return
-        number, index = self.now.tail
-        asked = f"?_HLS_msn={number}&_HLS_part={index}"
-        delta = await self.fetch(f"{asked}&_HLS_skip=YES")
-        came = merged(self.now, delta)
-        assert changes(self.now, came) == [], self.name
-        whole = await self.fetch(asked)
-        assert whole.text == came.text, "a delta update stands for the whole playlist"
-        assert came.ended or came.tail > self.now.tail, "what was asked for is there"
-        self.now = came
-        self.updates += 1
-        self.skipped += delta.skipped
-
-    async def to_end(self) -> None:
-        while self.now is None or not self.now.ended:
-            await self.update()
 
 
 async def play(programme: Programme, follower: Follower) -> None:
@@ -88,12 +51,13 @@ async def test_a_live_space_conforms_at_every_update(
 ) -> None:
     programme.begin()
     programme.play(20)
-    followers = [Follower(await running.visit(), name) for name in NAMES]
+    followers = [Follower(await running.visit(), HLS, name) for name in NAMES]
     for follower in followers:
         await follower.update()
     await asyncio.gather(play(programme, followers[0]), *(each.to_end() for each in followers))
     for follower in followers:
         assert follower.updates > LIVE_S / 2, follower.name
+        assert follower.compared > follower.updates / 2, "delta updates were compared with wholes"
         assert follower.skipped, "delta updates were exercised"
         await conforms_in_sound(follower)
 
