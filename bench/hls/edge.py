@@ -6,6 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
+import uvloop
+
 from stentor import edge
 from stentor.clock import SystemClock
 from stentor.config import Settings
@@ -23,4 +25,4 @@ async def main(data: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    uvloop.run(main(*sys.argv[1:]))

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import uvloop
+
 from bench.hls.caches import Origin, answers, direct, free_port, nginx, started, varnish
 from bench.hls.player import Player
 from bench.hls.source import SPACE, Source
@@ -166,7 +168,7 @@ if __name__ == "__main__":
     parser.add_argument("--players", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=20.0)
     given = parser.parse_args()
-    result = json.dumps(asyncio.run(main(given.players, given.seconds)))
+    result = json.dumps(uvloop.run(main(given.players, given.seconds)))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(result + "\n")
     print(result)
