@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage drift log-verify abuse split hls-cache bench fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse split hls-cache bench fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ faults: venv-test ## Break a running Space on purpose and measure what its liste
 
 bench-stage: venv-test ## Measure the stage under its full number of speakers.
 	@exec $(BIN)/python -m bench.stage --json $(ARGS)
+
+bench-radio: venv-test ## Measure what radio streams cost to make.
+	@exec $(BIN)/python -m bench.radio $(ARGS)
 
 drift: venv-test ## Measure clock drift and packet loss over hours, on a simulated clock.
 	@exec $(BIN)/python -m bench.drift $(ARGS)

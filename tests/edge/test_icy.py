@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stentor.edge.icy import (
     Weaver,
@@ -88,4 +89,7 @@ def test_tune_in_files_name_the_stream() -> None:
     assert m3u == f"#EXTM3U\n#EXTINF:-1,Über <Glocken>\n{address}\n".encode()
     pls = playlist(CARD, "pls", "https://radio.example").body
     assert isinstance(pls, bytes)
+    over = playlist(replace(CARD, phase="replay"), "m3u", "").body
+    assert isinstance(over, bytes)
+    assert over.endswith(b"\n/s/0123456789ab/replay/aac.mp4\n")
     assert f"File1={address}\nTitle1=Über <Glocken>\n".encode() in pls

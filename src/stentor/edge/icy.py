@@ -13,6 +13,7 @@ from stentor.edge.answer import SAFE_HEADERS, Answer
 from stentor.limits import ICY_DESCRIPTION_CHARS_MAX, ICY_METAINT
 from stentor.relay import RADIO_FORMATS
 from stentor.space.card import Card
+from stentor.space.state import OPEN
 
 _BLOCK_BYTES_MAX = 255 * 16
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -99,12 +100,13 @@ def begins(card: Card, stream: str, url: str) -> Answer:
 
 
 def playlist(card: Card, kind: str, url: str) -> Answer:
-    """A file by which radio players find the stream they all play.
+    """A file by which radio players find the stream they all play, and afterwards the recording.
 
     Args:
         kind: `m3u` or `pls`.
     """
-    address = f"{url}/s/{quote(card.space)}/radio.mp3"
+    what = "radio.mp3" if card.phase in OPEN else "replay/aac.mp4"
+    address = f"{url}/s/{quote(card.space)}/{what}"
     title = _line(card.title)
     if kind == "m3u":
         content_type, text = "audio/x-mpegurl", f"#EXTM3U\n#EXTINF:-1,{title}\n{address}\n"

@@ -21,25 +21,16 @@ _BEGIN, _END = 2, 4
 _HEADER_PAGES = 2
 
 
-def _table() -> list[int]:
-    table = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)
-        table.append(value & 0xFFFFFFFF)
-    return table
-
-
-_CRC = _table()
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def crc(data: bytes) -> int:
-    """The checksum of a page (RFC 3533 section 6): CRC-32, not reflected, from zero."""
-    value = 0
-    for byte in data:
-        value = (value << 8 & 0xFFFFFFFF) ^ _CRC[value >> 24 ^ byte]
-    return value
+    """The checksum of a page (RFC 3533 section 6): a CRC-32 from zero, highest bit first.
+
+    zlib has the same polynomial, lowest bit first and inverted: in a mirror it is this one.
+    """
+    mirrored = zlib.crc32(data.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(mirrored.to_bytes(4, "little").translate(_MIRRORED), "big")
 
 
 def page(
