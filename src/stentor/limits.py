@@ -356,8 +356,8 @@ RADIO_TICK_S = 0.1
 """How often the radio process looks at the logs of those somebody listens to: half a part."""
 RADIO_RECORDS_PER_TURN = 16
 """Records one Space's radio takes before others have their turn: 15 ms of encoding MP3."""
-RADIO_EVENTS_BACK = 200
-"""Events looked through for who speaks, when a radio stream begins."""
+RADIO_LOOK_BACK_RECORDS = 5_000
+"""Records looked through for who spoke last, when a radio stream begins: about five minutes."""
 RADIO_CONNECTIONS_MAX = 4_096
 """Edges' connections to the radio process: every open Space in three formats on five edges."""
 RADIO_BACKLOG_BYTES = 256 * 1024

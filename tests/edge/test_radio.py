@@ -42,8 +42,10 @@ class Radio(Visitor):
 
     heard = b""
 
-    async def tune(self, name: str, *headers: str, version: str = "1.1") -> Heard:
-        lines = [f"GET /s/{SPACE}/radio.{name} HTTP/{version}", *headers, "", ""]
+    async def tune(
+        self, name: str, *headers: str, version: str = "1.1", space: str = SPACE
+    ) -> Heard:
+        lines = [f"GET /s/{space}/radio.{name} HTTP/{version}", *headers, "", ""]
         if version == "1.1":
             lines.insert(1, "Host: localhost")
         self.write("\r\n".join(lines))

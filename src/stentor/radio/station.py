@@ -7,7 +7,7 @@ import msgspec
 from stentor.limits import (
     OPEN_RECORDS,
     RADIO_BEHIND_PARTS,
-    RADIO_EVENTS_BACK,
+    RADIO_LOOK_BACK_RECORDS,
     RADIO_RECORDS_PER_TURN,
     READ_RECORDS_MAX,
 )
@@ -162,10 +162,9 @@ class Station:
             self._voice = next_voice(self._voice, speaking)
 
     def _who_spoke(self) -> str:
-        """Who was heard last, as far as the newest events say."""
-        tail = self._reader.tail.offset
-        events = list(self._reader.headers(0, tail, Kind.EVENT))[-RADIO_EVENTS_BACK:]
-        for header in reversed(events):
+        """Who was heard last, as far as the newest records say."""
+        start = self._reader.tail.offset - RADIO_LOOK_BACK_RECORDS
+        for header in reversed(list(self._reader.headers(start, kind=Kind.EVENT))):
             speaking = _speaking(self._reader.record(header.offset).payload)
             if speaking:
                 return speaking[0]
