@@ -254,19 +254,20 @@ RESUME_PARTS_MAX = 3_000
 """How far behind the tail a listener may resume: 10 minutes; a browser forgets earlier audio."""
 RESUME_BYTES_MAX = 64 * 1024
 """Bytes read from the log at a time for one listener that is behind the ring."""
-SLOTS = 100
-"""Places in time listeners are spread over: two seconds in steps of a tick."""
-TICKS_PER_PART = 10
-TICK_GAP_S = 0.020
-"""Ticks of a wheel are at most so far apart: ten of them are one part."""
+SLOTS = 20
+"""Places in time listeners are spread over: two seconds in steps of a tick. With more of them each
+burst of sends would be shorter, and each send dearer: caches are cold after every pause."""
+TICKS_PER_PART = 2
+TICK_GAP_S = 0.100
+"""Ticks of a wheel are at most so far apart: two of them are one part."""
 FLUSH_S = 0.3
 """Without a part for so long, what is still unsent is not kept back for one."""
 SLOT_SPARE = 64
 """Listeners a slot takes beyond its fair share: few are not worth spreading."""
 SEND_COST_START_S = 10e-6
 """What one send is taken to cost before it has been measured."""
-TICKS_PER_TURN = 2
-"""Ticks served between two looks at sockets and logs, so that nobody waits for a long lap."""
+SENDS_PER_TURN = 512
+"""Sends between two looks at sockets, logs and who wants to join: about 4 ms."""
 CADENCES_MS = (200, 500, 1_000, 2_000)
 """How often listeners can be sent to; each step about halves what an edge has to do."""
 CADENCE_BUSY_MAX = 0.75

@@ -4,7 +4,8 @@ import contextlib
 import logging
 import os
 import select
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 
 from stentor.clock import Clock
 from stentor.edge.admission import ended, whole
@@ -23,10 +24,12 @@ from stentor.limits import (
     RESUME_BYTES_MAX,
     RING_PARTS,
     SEND_COST_START_S,
+    SENDS_PER_TURN,
     TICK_GAP_S,
 )
 
 _telemetry = logging.getLogger(__name__)
+_Short = list[tuple[int, int]]
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
@@ -65,6 +68,8 @@ class Delivery:
         self.sent_bytes = 0
         self._send_cost_s = SEND_COST_START_S
         self._log_reads = LOG_READS_PER_TURN
+        self._called: deque[tuple[Gathering, Lane, Slot, float]] = deque()
+        self._plain = True
 
     def begin_turn(self, now: float) -> None:
         """New parts have been looked for: those behind may take some time again."""
@@ -79,6 +84,7 @@ class Delivery:
             listener.close()
             return False
         self.listeners[listener.descriptor] = listener
+        self._plain = listener.wire is None
         return True
 
     def happened(self, listener: Listener, event: int) -> None:
@@ -135,63 +141,67 @@ class Delivery:
             return TICK_GAP_S  # an even distance is what longer cadences promise
         return 2 * self._send_cost_s * len(self.listeners) / self._cadence.stride
 
-    def serve(self, gathering: Gathering, stream: Stream) -> None:
-        """One tick of a stream: whoever's turn it is gets what is new."""
-        wheel = stream.wheel
-        began = self._clock.now()
-        self.late_s = max(self.late_s, began - wheel.due_at())
-        numbers, _ = wheel.turn(self._cadence.stride)
-        count = 0
+    def call(self, gathering: Gathering, stream: Stream) -> None:
+        """A tick of a stream has come: those whose turn it is are sent to next."""
+        due_at = stream.wheel.due_at()
+        numbers = stream.wheel.turn(self._cadence.stride)
         for lane in gathering.lanes_of(stream):
             for number in numbers:
                 slot = lane.slots.get(number)
-                if slot is not None:
-                    count += len(slot.members)
-                    self._serve_slot(lane, slot, over=stream.over)
+                if slot is not None and not slot.called:
+                    slot.called = True
+                    self._called.append((gathering, lane, slot, due_at))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody was called and has not been sent to."""
+        return bool(self._called)
+
+    def work(self) -> None:
+        """Send to those who were called, as many as are sent to between two looks around."""
+        if not self._called:
+            return
+        began, count, due_at = self._clock.now(), 0, self._called[0][3]
+        while self._called and count < SENDS_PER_TURN:
+            gathering, lane, slot, _ = self._called.popleft()
+            slot.called = False
+            count += len(slot.members)
+            self._serve(lane, slot, sealed=gathering.space.sealed)
         if count:
-            cost_s = (self._clock.now() - began) / count
+            now = self._clock.now()
+            self.late_s = max(self.late_s, began - due_at)
+            cost_s = (now - began) / count
             self._send_cost_s += 0.05 * (min(cost_s, 10 * self._send_cost_s) - self._send_cost_s)
 
-    def _serve_slot(self, lane: Lane, slot: Slot, *, over: bool) -> None:
+    def _serve(self, lane: Lane, slot: Slot, *, sealed: bool) -> None:
         assert lane.stream is not None, "whoever is in a slot hears something"
         ring = lane.stream.ring
         if slot.position < ring.base:
             for listener in list(slot.members.values()):
                 self.drop(listener, "slow")
         elif slot.position < ring.head:
-            self._send(slot, lane.frames_from(slot.position), ring.head)
+            data = lane.frames_from(slot.position)
+            slot.position = ring.head
+            self._send(slot, data)
         early, slot.early = slot.early, {}
         for listener in early.values():
             if listener.behind is not None:
                 self._catch_up(listener, listener.behind)
-        if over:
+        if sealed:
             self.finish(slot.members.values())
 
-    def _send(self, slot: Slot, data: bytes, head: int) -> None:
+    def _send(self, slot: Slot, data: bytes) -> None:
         """One `send` for each; whoever cannot take all of it waits for room in its socket."""
-        short, gone = [], []
-        size = len(data)
-        write = os.write
-        for descriptor, listener in slot.members.items():
-            wire = listener.wire
-            try:
-                sent = write(descriptor, data) if wire is None else wire.send(data)
-            except WOULD_BLOCK:
-                short.append((listener, 0))
-                continue
-            except OSError:
-                gone.append(listener)
-                continue
-            if sent != size:
-                short.append((listener, sent))
-        self.sent_bytes += size * len(slot.members)
-        slot.position = head
-        for listener, sent in short:
+        members, size = slot.members, len(data)
+        self.sent_bytes += size * len(members)
+        short, gone = (_write_all if self._plain else _send_all)(members, data)
+        for descriptor, sent in short:
+            listener = members[descriptor]
             behind = listener.behind = Behind()
-            behind.pending, behind.sent, behind.position = data, sent, head
+            behind.pending, behind.sent, behind.position = data, sent, slot.position
             self._fall_behind(listener, behind)
-        for listener in gone:
-            self.drop(listener, "left")
+        for descriptor in gone:
+            self.drop(members[descriptor], "left")
 
     def finish(self, listeners: Iterable[Listener]) -> None:
         """The programme is over: the last chunk, for those who have everything before it."""
@@ -343,3 +353,44 @@ class Delivery:
         behind.waits = True
         self.behind[listener.descriptor] = listener
         self._epoll.modify(listener.descriptor, _GONE | select.EPOLLOUT)
+
+
+def _write_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
+    """Write to plain connections, which are descriptors and nothing more.
+
+    Returns:
+        Those who took less, with how much; and those who have gone.
+    """
+    size, write = len(data), os.write
+    short: _Short = []
+    gone: list[int] = []
+    for descriptor in members:
+        try:
+            sent = write(descriptor, data)
+        except BlockingIOError:
+            short.append((descriptor, 0))
+        except OSError:
+            gone.append(descriptor)
+        else:
+            if sent != size:
+                short.append((descriptor, sent))
+    return short, gone
+
+
+def _send_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
+    """The same for TLS."""
+    size = len(data)
+    short: _Short = []
+    gone: list[int] = []
+    for descriptor, listener in members.items():
+        assert listener.wire is not None, "a process speaks TLS with all or with none"
+        try:
+            sent = listener.wire.send(data)
+        except WOULD_BLOCK:
+            short.append((descriptor, 0))
+        except OSError:
+            gone.append(descriptor)
+        else:
+            if sent != size:
+                short.append((descriptor, sent))
+    return short, gone

@@ -39,7 +39,6 @@ from stentor.limits import (
     RADIO_SHARE,
     SPACE_IDLE_S,
     SPACES_FOLLOWED_MAX,
-    TICKS_PER_TURN,
 )
 from stentor.log import Bell
 from stentor.paths import Paths
@@ -202,7 +201,8 @@ class Fanout(threading.Thread):
 
     def _wait_s(self, now: float) -> float:
         """How long nothing is to be done."""
-        if self._inbox or any(one.changed for one in self._gatherings.values()):
+        changed = any(one.changed for one in self._gatherings.values())
+        if changed or self._inbox or self._delivery.is_busy:
             return 0.0
         due = min((stream.wheel.due_at() for _, stream in self._streams()), default=float("inf"))
         return max(0.0, min(due, self._ticked_at + TICK_S) - now)
@@ -215,15 +215,14 @@ class Fanout(threading.Thread):
 
     def _serve_due(self) -> None:
         """Give those their turn whose tick it is."""
-        for gathering, stream in list(self._streams()):
+        now = self._clock.now()
+        for gathering, stream in self._streams():
             wheel = stream.wheel
-            for _ in range(TICKS_PER_TURN):
-                now = self._clock.now()
-                if wheel.due_at() > now:
-                    break
+            while wheel.due_at() <= now:
                 if wheel.tick == wheel.end:
                     wheel.flush(now, self._delivery.gap_s())
-                self._delivery.serve(gathering, stream)
+                self._delivery.call(gathering, stream)
+        self._delivery.work()
 
     def _bell_rang(self, _: int) -> None:
         try:

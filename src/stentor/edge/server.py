@@ -168,7 +168,6 @@ def run_edge(
 
 def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: Bounds) -> Fanout:
     teller = StepTeller(paths.socket("stage"), paths.keyring(), clock, index)
-    teller.start()
     throttle = Throttle(
         Pin(paths.run / "cadence", settings.cadence),
         teller.tell,

@@ -41,7 +41,9 @@ class StepTeller(threading.Thread):
         self._changed = threading.Condition()
 
     def tell(self, spaces: list[SpaceId], step: Step) -> None:
-        """A step was taken. To be called from any thread."""
+        """A step was taken. To be called from one thread."""
+        if not self.is_alive():
+            self.start()  # only now: every send costs more in a process of several threads
         with self._changed:
             for space in spaces[:SPACES_FOLLOWED_MAX]:
                 self._steps[space] = step

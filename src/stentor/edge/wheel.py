@@ -1,9 +1,9 @@
-"""When the listeners of one stream have their turn: ten ticks after each part. Pure.
+"""When the listeners of one stream have their turn: two ticks after each part. Pure.
 
 Everybody could be sent a part at the moment it is there; the last of 10,000 would then have it
 100 ms after the first, and sooner or later than that from part to part. Instead listeners stand in
-100 slots, and each slot has its tick: with a cadence of 200 ms every tenth, with longer ones every
-25th, 50th or 100th. Ticks are counted from the arrival of a part, so the wheel follows the stage's
+20 slots, and each slot has its tick: with a cadence of 200 ms every second, with longer ones every
+5th, 10th or 20th. Ticks are counted from the arrival of a part, so the wheel follows the stage's
 clock, and a slot's parts come at the same moment of each cadence.
 """
 
@@ -30,7 +30,7 @@ class Wheel:
         self._resting = True
 
     def arrived(self, now: float, gap_s: float, stride: int) -> None:
-        """A part is there: another ten ticks begin.
+        """A part is there: another two ticks begin.
 
         Args:
             gap_s: between two ticks; with few listeners they need not be spread.
@@ -43,7 +43,7 @@ class Wheel:
         self.tick = max(self.tick, self.end - stride)
 
     def flush(self, now: float, gap_s: float) -> None:
-        """No part is to be waited for: in the next ten ticks every slot has its turn."""
+        """No part is to be waited for: within the ticks of one part every slot has its turn."""
         self._resting = True
         self._begin(now, gap_s)
         self._flush_end = self.end
@@ -64,10 +64,10 @@ class Wheel:
             return self._began_at + (self.tick - first) * self._gap_s
         return float("inf") if self._resting else self._parts_at + FLUSH_S
 
-    def turn(self, stride: int) -> tuple[range, int]:
-        """The numbers of the slots whose tick it is now, and that tick; then it is over."""
+    def turn(self, stride: int) -> range:
+        """The numbers of the slots whose tick it is now; then it is over."""
         tick = self.tick
         self.tick += 1
         if tick < self._flush_end:
             stride = TICKS_PER_PART
-        return range(tick % stride, SLOTS, stride), tick
+        return range(tick % stride, SLOTS, stride)
