@@ -29,13 +29,20 @@ class Addresses:
         """
         members = filter(None, (member.strip() for member in text.split(",")))
         self._networks = [ipaddress.ip_network(member, strict=False) for member in members]
+        self._found: dict[str, bool] = {}
 
     def __contains__(self, text: str) -> bool:
         """Whether an address is among them; what is no address is not."""
         if not self._networks:
             return False
-        address = _address(text)
-        return address is not None and any(address in network for network in self._networks)
+        found = self._found.get(text)
+        if found is None:
+            address = _address(text)
+            found = address is not None and any(address in one for one in self._networks)
+            if len(self._found) >= CLIENTS_REMEMBERED:
+                self._found.clear()
+            self._found[text] = found
+        return found
 
 
 def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> Visitor:

@@ -2,13 +2,12 @@
 
 import contextlib
 import logging
-import os
 import select
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from stentor.clock import Clock
-from stentor.edge.admission import ended, whole
+from stentor.edge.admission import Admission, ended, whole
 from stentor.edge.answer import LAST_CHUNK, Answer
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
@@ -16,7 +15,7 @@ from stentor.edge.follow import Stream
 from stentor.edge.frames import unframed
 from stentor.edge.gathering import Gathering
 from stentor.edge.lane import Lane, Slot
-from stentor.edge.listener import WOULD_BLOCK, Behind, Listener, unacknowledged
+from stentor.edge.listener import Behind, Listener, send_all, unacknowledged, write_all
 from stentor.errors import Corrupt
 from stentor.limits import (
     BEHIND_FRAMES_MAX,
@@ -29,7 +28,6 @@ from stentor.limits import (
 )
 
 _telemetry = logging.getLogger(__name__)
-_Short = list[tuple[int, int]]
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
@@ -119,9 +117,27 @@ class Delivery:
             behind.offset = offset
         else:
             behind.position = ring.position_of(offset)
+        key = (ring.head, behind.position, slot.position, int(self.now))
+        if offset is None and lane.greeting[0] == key:
+            behind.pending, behind.position = lane.greeting[1], slot.position
+        else:
+            behind.pending = self._greeting(gathering, listener, behind, admission)
+            if offset is None and behind.position == slot.position:
+                lane.greeting = (key, behind.pending)  # a crowd that comes at once shares it
+        behind.admission = None
+        behind.stuck_since = self.now
+        self._catch_up(listener, behind)
+
+    def _greeting(
+        self, gathering: Gathering, listener: Listener, behind: Behind, admission: Admission
+    ) -> bytes:
+        """Head, preface, and what follows it at once."""
+        lane, slot = listener.lane, listener.slot
+        assert lane is not None and lane.stream is not None, "whoever begins hears something"
+        assert slot is not None, "and has been given a slot"
         waits = behind.offset < 0 and behind.position >= slot.position
         given, first = gathering.opening(
-            admission.stream, stream, self._cadence, self._url, waits=waits
+            admission.stream, lane.stream, self._cadence, self._url, waits=waits
         )
         frames = [first if lane.chunked else unframed(first)]
         while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
@@ -130,10 +146,7 @@ class Delivery:
                 break
             frames.append(frame)
         head = whole(given, chunked=lane.chunked, wall_time_s=self._clock.wall_time() / 1e9)
-        behind.pending = head + b"".join(frames)
-        behind.admission = None
-        behind.stuck_since = self.now
-        self._catch_up(listener, behind)
+        return head + b"".join(frames)
 
     def gap_s(self) -> float:
         """Between two ticks: no longer than everybody's sends take, so that few wait for nobody."""
@@ -194,7 +207,7 @@ class Delivery:
         """One `send` for each; whoever cannot take all of it waits for room in its socket."""
         members, size = slot.members, len(data)
         self.sent_bytes += size * len(members)
-        short, gone = (_write_all if self._plain else _send_all)(members, data)
+        short, gone = (write_all if self._plain else send_all)(members, data)
         for descriptor, sent in short:
             listener = members[descriptor]
             behind = listener.behind = Behind()
@@ -353,44 +366,3 @@ class Delivery:
         behind.waits = True
         self.behind[listener.descriptor] = listener
         self._epoll.modify(listener.descriptor, _GONE | select.EPOLLOUT)
-
-
-def _write_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
-    """Write to plain connections, which are descriptors and nothing more.
-
-    Returns:
-        Those who took less, with how much; and those who have gone.
-    """
-    size, write = len(data), os.write
-    short: _Short = []
-    gone: list[int] = []
-    for descriptor in members:
-        try:
-            sent = write(descriptor, data)
-        except BlockingIOError:
-            short.append((descriptor, 0))
-        except OSError:
-            gone.append(descriptor)
-        else:
-            if sent != size:
-                short.append((descriptor, sent))
-    return short, gone
-
-
-def _send_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
-    """The same for TLS."""
-    size = len(data)
-    short: _Short = []
-    gone: list[int] = []
-    for descriptor, listener in members.items():
-        assert listener.wire is not None, "a process speaks TLS with all or with none"
-        try:
-            sent = listener.wire.send(data)
-        except WOULD_BLOCK:
-            short.append((descriptor, 0))
-        except OSError:
-            gone.append(descriptor)
-        else:
-            if sent != size:
-                short.append((descriptor, sent))
-    return short, gone

@@ -38,9 +38,21 @@ class Lane:
         slots: those that somebody is in, by number.
         count: listeners in slots, those behind included.
         held: all of them, those who have not begun included.
+        greeting: what the last newcomer was given, and what it depends on.
     """
 
-    __slots__ = ("_head", "_joined", "_last", "_loads", "chunked", "count", "held", "slots", "stream")
+    __slots__ = (
+        "_head",
+        "_joined",
+        "_last",
+        "_loads",
+        "chunked",
+        "count",
+        "greeting",
+        "held",
+        "slots",
+        "stream",
+    )
 
     def __init__(self, *, chunked: bool) -> None:
         self.chunked = chunked
@@ -50,6 +62,7 @@ class Lane:
         self.held = 0
         self._loads = [0] * SLOTS
         self._last = 0
+        self.greeting: tuple[tuple[int, ...], bytes] = ((), b"")
         self._head = -1
         self._joined: dict[int, bytes] = {}
 

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import termios
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stentor.edge.admission import Admission
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stentor.edge.gathering import Gathering
     from stentor.edge.lane import Lane, Slot
 
+_Short = list[tuple[int, int]]
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
 
 
@@ -115,14 +117,59 @@ class Listener:
         return True
 
     def close(self) -> None:
-        """End the connection; what it was sent still reaches it."""
+        """End the connection; the end of an answer still reaches it."""
+        ends = self.behind is not None and self.behind.ends
         wire: socket.socket | None = self.wire
         with contextlib.suppress(OSError):
-            if wire is None:
-                wire = socket.socket(fileno=self.descriptor)
-            elif self.wire is not None and self.behind is not None and self.behind.ends:
+            if self.wire is not None and ends:
                 self.wire.unwrap()  # sends close_notify: the answer was whole
-        if wire is not None:
+            elif wire is None and ends:
+                wire = socket.socket(fileno=self.descriptor)
+        if wire is None:
             with contextlib.suppress(OSError):
-                wire.shutdown(socket.SHUT_WR)
-            wire.close()
+                os.close(self.descriptor)
+            return
+        with contextlib.suppress(OSError):
+            wire.shutdown(socket.SHUT_WR)
+        wire.close()
+
+
+def write_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
+    """Write to plain connections, which are descriptors and nothing more.
+
+    Returns:
+        Those who took less, with how much; and those who have gone.
+    """
+    size, write = len(data), os.write
+    short: _Short = []
+    gone: list[int] = []
+    for descriptor in members:
+        try:
+            sent = write(descriptor, data)
+        except BlockingIOError:
+            short.append((descriptor, 0))
+        except OSError:
+            gone.append(descriptor)
+        else:
+            if sent != size:
+                short.append((descriptor, sent))
+    return short, gone
+
+
+def send_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
+    """The same for TLS."""
+    size = len(data)
+    short: _Short = []
+    gone: list[int] = []
+    for descriptor, listener in members.items():
+        assert listener.wire is not None, "a process speaks TLS with all or with none"
+        try:
+            sent = listener.wire.send(data)
+        except WOULD_BLOCK:
+            short.append((descriptor, 0))
+        except OSError:
+            gone.append(descriptor)
+        else:
+            if sent != size:
+                short.append((descriptor, sent))
+    return short, gone
