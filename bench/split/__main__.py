@@ -39,7 +39,9 @@ from stentor.errors import StentorError, Unavailable
 from stentor.limits import EDGE_SILENT_S
 
 KILLS = 20
-LISTENERS = 60
+LISTENERS = 30
+MORE = 6
+"""So many more before each death of an edge: those of the last one are all at its sibling."""
 EVERY_S = 5.2
 """Each of the two is killed every ten seconds: a process that lived so long is started at once."""
 BACK_S_MAX = 2.0
@@ -64,6 +66,7 @@ class Drill:
     telling: Telling
     crowd: Crowd
     joins: Joins
+    listeners: int = LISTENERS
     found: list[dict[str, Any]] = field(default_factory=list)
 
     async def run(self, kills: int) -> dict[str, Any]:
@@ -71,7 +74,14 @@ class Drill:
         usual = self._standing()
         steady = self.house.processes()
         for number in range(kills):
-            await self._kill("gate-0" if number % 2 else "edge-0")
+            if number % 2:
+                await self._kill("gate-0")
+                continue
+            await self.crowd.join(MORE, over_s=0.2)
+            self.listeners += MORE
+            if not await self.crowd.all_hearing(self.listeners, PATIENCE_S):
+                raise Unavailable("demo.failed", "Not all new listeners hear the programme.")
+            await self._kill("edge-0")
         await asyncio.sleep(SETTLE_S)
         left = self._left(usual, steady)
         self.telling.say(f"after {kills} kills: {left}")
@@ -79,7 +89,7 @@ class Drill:
         both = await self._freeze(["edge-0", "edge-1"])
         deaths = {kind: [one for one in self.found if one["kind"] == kind] for kind in KINDS}
         figures: dict[str, Any] = {
-            "listeners": LISTENERS,
+            "listeners": self.listeners,
             "kills": kills,
             **{kind: summary(some) for kind, some in deaths.items() if some},
             "left": left,

@@ -310,6 +310,9 @@ STATIC_BYTES_MAX = 8 * 1024 * 1024
 """All static files together; they are served from memory."""
 SPACES_READ_MAX = 64
 """Spaces whose replay or playlist one edge has at hand."""
+LOGS_READ_AT_ONCE = 2
+"""Long logs being indexed for them, each in a thread that takes turns with the event loop: about a
+second for each hour of sound."""
 REPLAY_BLOCK_BYTES = 64 * 1024
 """Bytes of a replay read and sent at a time: what the kernel takes at once from who is reading."""
 SIDX_RUN_S = 10

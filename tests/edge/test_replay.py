@@ -8,8 +8,9 @@ import av
 import pytest
 
 from stentor.edge.replay import sidx
-from stentor.limits import SAMPLE_RATE
+from stentor.limits import OPEN_RECORDS, SAMPLE_RATE, SPACES_READ_MAX
 from stentor.log import PartIndex
+from stentor.paths import Paths
 from stentor.record import Rendition
 from stentor.space import events
 from tests.edge.client import Heard, boxes
@@ -46,6 +47,23 @@ async def test_the_file_is_init_index_and_every_part(running: Running, ended: Pr
     assert heard.body.startswith(sound(Rendition.OPUS).init)
     media = b"".join(content for _, content in found[3:])
     assert media == b"".join(ended.payloads(Rendition.OPUS))
+
+
+async def test_more_recordings_than_are_kept_at_hand_are_all_given(
+    running: Running, paths: Paths
+) -> None:
+    spaces = [f"{number:012d}" for number in range(SPACES_READ_MAX + 6)]
+    for space in spaces:
+        past = Programme(paths, space)
+        past.begin()
+        past.play(OPEN_RECORDS // 3 + 1)  # too long to be read at once
+        past.end()
+        past.close()
+    targets = [f"/s/{space}/replay/opus.mp4" for space in spaces]
+    for _ in range(2):
+        heard = await asyncio.gather(*(whole(running, target) for target in targets))
+        assert {one.status for one in heard} == {200}
+        assert len({one.body for one in heard}) == 1
 
 
 @pytest.mark.parametrize("name", ["opus", "opus-low", "aac"])

@@ -78,7 +78,9 @@ async def replay_of(log: OpenLog, rendition: Rendition) -> Replay:
         raise Refused("space.not_ended", "The replay will be here when the Space has ended.")
     init = await log.init(rendition)
     parts = log.reader.parts(rendition)
-    prefix = init + sidx(parts)
+    prefix = log.prefixes.get(rendition)
+    if prefix is None:  # after the seal there are no more parts
+        prefix = log.prefixes[rendition] = init + sidx(parts)
     etag = f'"{log.reader.head.hex()}"'
     return Replay(rendition, prefix, len(prefix) + parts.bytes_total, etag)
 

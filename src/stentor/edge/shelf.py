@@ -10,7 +10,7 @@ from stentor.edge.playlist import Form, Listing
 from stentor.edge.static import squeeze
 from stentor.errors import Refused
 from stentor.ids import SpaceId
-from stentor.limits import OPEN_RECORDS, READ_RECORDS_MAX, SPACES_READ_MAX
+from stentor.limits import LOGS_READ_AT_ONCE, OPEN_RECORDS, READ_RECORDS_MAX, SPACES_READ_MAX
 from stentor.log import Reader
 from stentor.paths import Paths
 from stentor.record import RENDITION_NAMES, Kind, Rendition
@@ -25,15 +25,19 @@ class OpenLog:
     Attributes:
         reader: what is indexed may be looked at; reading goes through the methods here.
         listings: what HLS lists of each rendition.
+        prefixes: what comes before the parts in a rendition's replay, once that was wanted.
     """
 
-    def __init__(self, space: SpaceId, paths: Paths) -> None:
+    def __init__(self, space: SpaceId, paths: Paths, reading: asyncio.Semaphore) -> None:
+        """Args: reading: held while a long log is read, for that keeps a core busy for seconds."""
         self.reader = Reader(paths.log(space), space)
         self.listings = {
             rendition: Listing(name, self.reader.parts(rendition))
             for name, rendition in RENDITION_NAMES.items()
         }
         self._playlists: dict[tuple[Rendition, Form], _Playlist] = {}
+        self.prefixes: dict[Rendition, bytes] = {}
+        self._reading = reading
         self._lock = asyncio.Lock()
         self._inits: dict[Rendition, bytes] = {}
         self._events: tuple[bytes, bytes] = (b"", b"")
@@ -49,9 +53,10 @@ class OpenLog:
             Corrupt: the log is not what was written.
         """
         async with self._lock:
-            more = self.reader.refresh(OPEN_RECORDS)
-            while more:
-                more = await asyncio.to_thread(self.reader.refresh, 4 * OPEN_RECORDS)
+            if self.reader.refresh(OPEN_RECORDS):
+                async with self._reading:
+                    while await asyncio.to_thread(self.reader.refresh, 4 * OPEN_RECORDS):
+                        pass
             for listing in self.listings.values():
                 listing.refresh(ended=self.reader.sealed)
 
@@ -138,6 +143,7 @@ class Shelf:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._logs: OrderedDict[SpaceId, OpenLog] = OrderedDict()
+        self._reading = asyncio.Semaphore(LOGS_READ_AT_ONCE)
 
     def folder(self, space: SpaceId) -> Path:
         """Where a Space's log is."""
@@ -147,7 +153,7 @@ class Shelf:
         """A Space's log, as far as it was read."""
         log = self._logs.get(space)
         if log is None:
-            log = self._logs[space] = OpenLog(space, self._paths)
+            log = self._logs[space] = OpenLog(space, self._paths, self._reading)
         self._logs.move_to_end(space)
         if len(self._logs) > SPACES_READ_MAX:
             self._logs.popitem(last=False)
