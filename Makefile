@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse split hls-cache bench fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse split hls-cache bench hold cadence fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,14 @@ split: venv-test ## Kill and stop gates and edges again and again, and look at t
 bench: venv-test ## Measure an edge beside the limit in C, Icecast and nginx: cost, delay, joins, TLS.
 	@scripts/packages.sh bench
 	@exec $(BIN)/python -m bench.edge $(ARGS)
+
+hold: venv-test ## Hold 60,000 listeners at once on this machine, on four edges.
+	@scripts/packages.sh bench
+	@exec $(BIN)/python -m bench.edge.hold $(ARGS)
+
+cadence: venv-test ## Take an edge's processor away and see it send more seldom, unheard (root).
+	@scripts/packages.sh bench
+	@exec $(BIN)/python -m bench.edge.cadence $(ARGS)
 
 hls-cache: venv-test ## Let HLS players listen directly, through Varnish and through nginx.
 	@scripts/packages.sh bench

@@ -20,11 +20,16 @@ static const double BUSY_MAX = 0.85;
 static struct options options;
 static struct shared *shared;
 static int64_t began_ns, joined_ns;
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked, over;
 
 static void ask(int signal) {
     (void)signal;
     asked = 1;
+}
+
+static void finish(int signal) {
+    (void)signal;
+    over = 1;
 }
 
 static uint64_t sum_of(size_t at) {
@@ -59,7 +64,7 @@ static void print_progress(void) {
 static void wait_until(int64_t deadline_ns, bool all_joined) {
     static int64_t told_ns;
     uint64_t listeners = (uint64_t)options.listeners;
-    while (now_ns() < deadline_ns) {
+    while (!over && now_ns() < deadline_ns) {
         if (all_joined && SUM(joined) + SUM(failed) >= listeners) return;
         usleep(2000);
         if (asked || (options.every_ms && now_ns() - told_ns >= options.every_ms * MS)) {
@@ -117,6 +122,7 @@ static void start_processes(void) {
         if (child < 0) exit(1);
         if (child) continue;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGTERM, SIG_DFL);
         prctl(PR_SET_TIMERSLACK, 1000);
         run_listeners(&options, shared, process);
         _exit(0); /* closing tens of thousands of sockets one by one would take longer */
@@ -133,6 +139,7 @@ int main(int count, char **words) {
     read_options(count, words, &options);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, ask);
+    signal(SIGTERM, finish);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

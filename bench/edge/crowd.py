@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ def crowd(
     *arguments: str,
     core: int | None = CLIENT_CORE,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    until: threading.Event | None = None,
 ) -> Heard:
     """Let a crowd hear a server.
 
@@ -43,6 +45,7 @@ def crowd(
         arguments: for the load client.
         core: where it runs; None: anywhere.
         progress: is given each line of `--every`.
+        until: ends the window when it is set, at the next of these lines.
 
     Raises:
         Unavailable: `bench.failed`: the client ended without figures.
@@ -69,6 +72,8 @@ def crowd(
             elif line.startswith("{"):
                 if progress is not None:
                     progress(json.loads(line))
+                if until is not None and until.is_set():
+                    running.terminate()
             else:
                 raise Unavailable("bench.failed", line.strip())
         answer = running.stdout.read()

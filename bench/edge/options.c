@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  --rate R                connections a second; 0: as fast as it goes (4000)\n"
     "  --processes P           over so many processes, at most 16 (1)\n"
     "  --sources S             from so many addresses 127.0.1.x (one for each 10,000; 32 if --until)\n"
-    "  --seconds S             the window (6)\n"
+    "  --seconds S             the window (6); SIGTERM ends it sooner\n"
     "  --settle S              between the last that joined and the window (2)\n"
     "  --give-up S             begin the window without those who have nothing by then (30)\n"
     "  --part-ms N             sound in each stamped part (200)\n"

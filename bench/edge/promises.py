@@ -34,7 +34,8 @@ class Promise:
     def as_row(self) -> tuple[str, str, bool | None]:
         """For a person."""
         sign = "at most" if self.at_most else "at least"
-        return self.text, f"{self.value:,.4g} ({sign} {self.bound:,g})", self.kept
+        value = f"{self.value:,.0f}" if self.value >= 1_000 else f"{self.value:.4g}"
+        return self.text, f"{value} ({sign} {self.bound:,g})", self.kept
 
 
 def of_fanout(rows: list[Row]) -> list[Promise]:
