@@ -138,6 +138,25 @@ def _places() -> list[Offence]:
     ]
 
 
+def _players() -> list[Offence]:
+    playlist = f"/s/{LIVE_SPACE}/hls/opus.m3u8"
+    return [
+        _storm("playlists, again and again", (), {200}, _once(get(playlist) * 5, "answered")),
+        _storm(
+            "playlists of a distant future",
+            (),
+            {400},
+            _once(get(f"{playlist}?_HLS_msn=99999999999"), "answered"),
+        ),
+        _storm(
+            "radio, again and again",
+            ("RADIO_SHARE",),
+            {200},
+            _once(get(f"/s/{LIVE_SPACE}/radio.mp3", "Icy-MetaData: 1"), "answered"),
+        ),
+    ]
+
+
 def _bodies() -> list[Offence]:
     chunked = post("/api/login", "Transfer-Encoding: chunked")
     return [
@@ -262,7 +281,7 @@ def _tls() -> list[Offence]:
     ]
 
 
-OFFENCES = [*_junk(), *_heads(), *_places(), *_bodies(), *_patience(), *_tls()]
+OFFENCES = [*_junk(), *_heads(), *_places(), *_players(), *_bodies(), *_patience(), *_tls()]
 
 SLOW_READERS = Offence(
     "listeners who read too slowly",
