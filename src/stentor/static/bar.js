@@ -56,7 +56,7 @@ export class Bar {
     else if (id === "speed" && type === "change") this.player.rate = Number(value);
     else if (type === "click" && id === "back") this.nudge(-15);
     else if (type === "click" && id === "on") this.nudge(30);
-    else if (type === "click" && id === "to-live") this.player.goLive();
+    else if (type === "click" && id === "to-live" && !this.player.isLive) this.player.goLive();
   }
 }
 

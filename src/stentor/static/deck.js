@@ -11,7 +11,10 @@ const QUEUE_MAX = 700;
 export const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
 export const plays = (/** @type {string} */ type) => Boolean(Source?.isTypeSupported(type));
 
-/** Dispatches `fed` (after each append or removal) and `broken` (the browser gave the sound up). */
+/**
+ * Dispatches `fed` (nothing waits to be appended), `broken` (the browser gave the sound up) and
+ * `shrunk` (a managed source took some away).
+ */
 export class Deck extends Teller {
   fault = "";
   /** The rendition whose init was appended last. */
@@ -47,6 +50,8 @@ export class Deck extends Teller {
       this.#buffer = source.addSourceBuffer(type);
       if (this.#durationS) source.duration = this.#durationS;
       on(this.#buffer, "updateend", () => this.#turn());
+      on(this.#buffer, "bufferedchange", ({ removedRanges: gone }) =>
+        gone?.length && this.tell("shrunk"));
       this.#turn();
     });
     this.audio.disableRemotePlayback = !globalThis.MediaSource; // a managed source demands it

@@ -136,13 +136,20 @@ export class LivePlayer extends Teller {
   /** To an earlier moment: somebody else feeds the deck from now on. */
   leave(/** @type {number} */ seconds) {
     this.away = true;
-    this.#wantedS = -1;
-    if (this.#audio.buffered.length) this.#audio.currentTime = seconds;
-    else this.#wantedS = seconds;
+    this.goTo(seconds);
     this.#goOn(0, 0);
   }
 
-  /** Where to go as soon as there is sound: browsers cut a seek short that leads elsewhere. */
+  /** To a moment at once, or as soon as there is sound: browsers cut a seek short that leads beyond
+   * all sound. */
+  goTo(/** @type {number} */ seconds) {
+    const { buffered } = this.#audio;
+    const near = buffered.length && seconds < buffered.end(buffered.length - 1);
+    this.#wantedS = near ? -1 : seconds;
+    if (near) this.#audio.currentTime = seconds;
+  }
+
+  /** To a moment as soon as there is sound. */
   moveTo(/** @type {number} */ seconds) {
     this.#wantedS = seconds;
     this.#steer();

@@ -42,7 +42,7 @@ export class Reel {
   constructor(deck, runs) {
     this.#deck = deck;
     this.#runs = runs;
-    on(deck, "broken", () => this.sought());
+    on(deck, "broken shrunk", () => this.sought());
   }
 
   /** The playhead was moved: the browser may have dropped what was appended. */

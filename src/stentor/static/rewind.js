@@ -113,7 +113,7 @@ export class Rewind extends Teller {
     }
     if (this.#deck.rendition !== live.rendition) return this.#head();
     const { onS, whole } = this.#reel.fill(atS);
-    if (onS >= 0) this.#audio.currentTime = onS;
+    if (onS >= 0) live.goTo(onS);
     else if (whole && this.#isOver) this.#deck.finish();
   }
 
