@@ -1,11 +1,13 @@
 """Live responses: joining, resuming, waiting and ending, byte for byte."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
+from stentor import tickets
 from stentor.errors import Unavailable
 from stentor.limits import RING_PARTS
 from stentor.record import Cursor, Rendition
@@ -169,6 +171,53 @@ async def test_an_unknown_later_cursor_begins_at_the_tail(
     programme.play(1)
     live = await listener.until(1)
     assert live.parts == programme.payloads(Rendition.OPUS)[5:]
+
+
+@pytest.mark.parametrize(
+    ("since", "first"),
+    [(0, 0), (9_599, 0), (9_600, 1), (9_600 * 5 - 1, 4), (9_600 * 7, None), (10**14, None)],
+)
+async def test_a_listener_begins_where_it_wants(
+    running: Running, programme: Programme, since: int, first: int | None
+) -> None:
+    programme.begin()
+    programme.play(7)
+    listener = await running.listen(f"?from={since}")
+    if first is not None:
+        live = await listener.until(7 - first)
+        assert live.parts == programme.payloads(Rendition.OPUS)[first:]
+    else:
+        listener.live.take(await listener.chunk())
+        assert listener.live.parts == [], "nothing is there yet"
+    programme.play(1)
+    live = await listener.until(8 - (7 if first is None else first))
+    assert live.parts == programme.payloads(Rendition.OPUS)[7 if first is None else first :]
+
+
+@pytest.mark.parametrize("since", ["", "-1", "1.5", "x", "9" * 16, "%31"])
+async def test_a_malformed_place_is_refused(
+    running: Running, programme: Programme, since: str
+) -> None:
+    heard = await (await running.visit()).get(f"{LIVE}?from={since}")
+    assert (heard.status, heard.json()["code"]) == (400, "cursor.malformed")
+
+
+async def test_a_ticket_that_is_shown_must_be_genuine(
+    running: Running, programme: Programme
+) -> None:
+    programme.begin()
+    programme.play(2)
+    keys = tickets.keys_of(running.paths.keyring())
+    kid, key = next(iter(keys.items()))
+    good = tickets.issue(tickets.Ticket(SPACE, 1, round(time.time()) + 60), kid, key)
+    other = tickets.issue(tickets.Ticket("ba9876543210", 1, round(time.time()) + 60), kid, key)
+    for header in ("Stentor-Ticket: ", "Cookie: a=b; stentor-ticket="):
+        visitor = await running.visit()
+        visitor.write(f"GET {LIVE} HTTP/1.1\r\nHost: a\r\n{header}{good}\r\n\r\n")
+        assert (await visitor.head()).status == 200
+        for bad, code in (("x" + good[1:], "ticket.invalid"), (other, "ticket.wrong_space")):
+            heard = await (await running.visit()).get(LIVE, header + bad)
+            assert (heard.status, heard.json()["code"]) == (403, code)
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,11 @@ class Cadence:
             return self._step(pinned_ms, now, "pinned") if pinned_ms != self.current_ms else None
         at = CADENCES_MS.index(self.current_ms)
         reason = _pressure(load)
-        if reason and at + 1 < len(CADENCES_MS):
+        if reason:
             self._calm_since = None
             self._pressed_since = now if self._pressed_since is None else self._pressed_since
-            if now - self._pressed_since >= CADENCE_PRESSED_S:
+            lasts = now - self._pressed_since >= CADENCE_PRESSED_S
+            if lasts and at + 1 < len(CADENCES_MS):
                 return self._step(CADENCES_MS[at + 1], now, reason)
             return None
         self._pressed_since = None

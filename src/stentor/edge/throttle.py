@@ -108,7 +108,8 @@ def parse_cadence(text: str) -> int:
     text = text.strip()
     if text == "auto":
         return 0
-    if not text.isdigit() or int(text) not in CADENCES_MS:
-        known = ", ".join(map(str, CADENCES_MS))
-        raise ValueError(f"'{text}' is no cadence; there are auto, {known}")
-    return int(text)
+    for cadence_ms in CADENCES_MS:
+        if text == str(cadence_ms):
+            return cadence_ms
+    known = ", ".join(map(str, CADENCES_MS))
+    raise ValueError(f"'{text}' is no cadence; there are auto, {known}")
