@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.edge.processes import CLIENT_CORE, READY_S, SERVER_CORE, Server, start
@@ -14,6 +15,8 @@ from stentor.errors import Unavailable
 
 PATH = f"/s/{SPACE}/live/opus"
 BACKLOG = 4_096
+SOURCE = ("127.0.0.2", 0)
+"""Not where proxies are: what they must say first nobody else has to say."""
 
 
 def stentor(
@@ -23,6 +26,7 @@ def stentor(
     edges: int = 1,
     tls: tuple[Path, Path] | None = None,
     core: int | None = SERVER_CORE,
+    more: Sequence[str] = (),
 ) -> Server:
     """A node's door and listeners, with a live Space.
 
@@ -31,6 +35,7 @@ def stentor(
         edges: pairs (with TLS: processes) behind one door.
         tls: certificate and key.
         core: where its processes run; None: anywhere.
+        more: further settings, as flags.
     """
     data = str(folder / "data")
     writing = start(
@@ -39,7 +44,7 @@ def stentor(
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as door:
         port = int(door.getsockname()[1])
         flags = ["--data", data, "--listen", f"127.0.0.1:{port}", "--telemetry", "ERROR"]
-        flags += ["--cadence", cadence, "--edges", str(edges)]
+        flags += ["--cadence", cadence, "--edges", str(edges), *more]
         if tls is not None:
             flags += ["--tls-cert", str(tls[0]), "--tls-key", str(tls[1])]
         processes = [
@@ -75,7 +80,7 @@ def until_answering(port: int, processes: list[subprocess.Popen[str]], *, secure
     extra = {"context": unchecked()} if secure else {}
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and all(one.poll() is None for one in processes):
-        connection = kind("127.0.0.1", port, timeout=2.0, **extra)
+        connection = kind("127.0.0.1", port, timeout=2.0, source_address=SOURCE, **extra)
         try:
             connection.request("GET", PATH)
             if connection.getresponse().status == 200:

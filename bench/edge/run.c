@@ -1,6 +1,7 @@
 /* One process of the load client: an epoll loop over its share of the listeners. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -150,6 +151,8 @@ static void connected(struct listener *listener) {
     }
     listener->tls = SSL_new(tls);
     SSL_set_fd(listener->tls, listener->fd);
+    if (isalpha((unsigned char)options->host[0]))
+        SSL_set_tlsext_host_name(listener->tls, options->host);
     if (session_bytes) {
         const unsigned char *at = session;
         SSL_SESSION *again = d2i_SSL_SESSION(NULL, &at, session_bytes);
