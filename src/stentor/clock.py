@@ -26,3 +26,8 @@ class SystemClock:
     def wall_time(self) -> int:
         """UTC nanoseconds since 1970."""
         return time.time_ns()
+
+
+def thread_cpu_s() -> float:
+    """Seconds of processor time the calling thread has used."""
+    return time.thread_time()

@@ -270,10 +270,11 @@ SENDS_PER_TURN = 512
 """Sends between two looks at sockets, logs and who wants to join: about 4 ms."""
 CADENCES_MS = (200, 500, 1_000, 2_000)
 """How often listeners can be sent to; each step about halves what an edge has to do."""
-CADENCE_BUSY_MAX = 0.75
-"""Share of its time an edge may send; beyond it delays grow quickly."""
-CADENCE_CALM_BUSY = 0.5
-"""A shorter cadence must leave half of the time free: between the two nothing changes."""
+CADENCE_BUSY_MAX = 0.6
+"""Share of its time an edge may send: what comes on top must not overtake the step that is taken
+seconds later."""
+CADENCE_CALM_BUSY = 0.45
+"""A shorter cadence must leave more than half free: between the two nothing changes."""
 CADENCE_LATE_S = 0.060
 """Slots that have their turn so late are a sign of a machine that is short."""
 CADENCE_BEHIND_MAX = 0.25
@@ -281,7 +282,10 @@ CADENCE_BEHIND_MAX = 0.25
 CADENCE_PRESSED_S = 1.5
 """Pressure must last so long before a step: a single hiccup is none."""
 CADENCE_CALM_S = 10.0
-"""Calm must last so long before a step back."""
+"""Calm must last so long before a step back; twice as long after each that was taken too early."""
+CADENCE_CALM_MAX_S = 160.0
+CADENCE_RELAPSE_S = 60.0
+"""Pressure so soon after a step back shows that it was too early."""
 CADENCE_LEAD_SPEED = 0.08
 """Players play so much slower before a step, and gain that much sound in hand."""
 CADENCE_SPARE_S = 0.5

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from stentor.edge.cadence import Cadence, Load, lead_s
+from stentor.edge.quota import processor_share
 from stentor.edge.throttle import Pin, parse_cadence
 from stentor.limits import CADENCE_CALM_S, CADENCE_LEAD_SPEED, CADENCE_PRESSED_S, CADENCES_MS
 from stentor.paths import Paths
@@ -57,6 +59,43 @@ def test_a_hiccup_is_no_pressure() -> None:
     for second in range(20):
         assert cadence.decide(Load(busy=1.0, late_s=0.5), second) is None
         assert cadence.decide(CALM, second + CADENCE_PRESSED_S / 2) is None
+
+
+def test_steps_back_that_were_too_early_make_it_patient() -> None:
+    cadence = Cadence()
+    now, stays = 0.0, []
+    for _ in range(6):
+        told, now = run(cadence, Load(busy=0.7, late_s=0.0), now, now + 8.0)
+        assert cadence.current_ms == 500, told
+        began = now
+        while cadence.current_ms == 500:
+            _, now = run(cadence, CALM, now, now + TICK_S)
+        stays.append(now - began)
+    assert all(longer > 1.5 * shorter for shorter, longer in itertools.pairwise(stays[:4]))
+
+
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({}, 1.0),
+        ({"cpu/a/b/cpu.cfs_quota_us": "25000", "cpu/a/b/cpu.cfs_period_us": "100000"}, 0.25),
+        ({"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"}, 0.5),
+        ({"cpu/a/b/cpu.cfs_quota_us": "-1", "cpu/a/b/cpu.cfs_period_us": "100000"}, 1.0),
+        ({"c/cpu.max": "20000 100000"}, 0.2),
+        ({"unified/c/cpu.max": "max 100000"}, 1.0),
+        ({"unified/c/cpu.max": "400000 100000"}, 1.0),
+        ({"unified/c/cpu.max": "nonsense"}, 1.0),
+    ],
+)
+def test_a_quota_counts_as_the_processor_there_is(
+    tmp_path: Path, files: dict[str, str], share: float
+) -> None:
+    (tmp_path / "own").write_text("3:cpu,cpuacct:/a/b\n2:memory:/m\n0::/c\n")
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert processor_share(tmp_path / "own", tmp_path) == share
+    assert processor_share(tmp_path / "missing", tmp_path) == 1.0
 
 
 def test_it_does_not_come_back_to_what_it_could_not_bear() -> None:

@@ -15,10 +15,12 @@ from stentor.limits import (
     CADENCE_BEHIND_MAX,
     CADENCE_BUSY_MAX,
     CADENCE_CALM_BUSY,
+    CADENCE_CALM_MAX_S,
     CADENCE_CALM_S,
     CADENCE_LATE_S,
     CADENCE_LEAD_SPEED,
     CADENCE_PRESSED_S,
+    CADENCE_RELAPSE_S,
     CADENCE_SPARE_S,
     CADENCES_MS,
     JOIN_PARTS,
@@ -32,8 +34,8 @@ class Load:
     """What an edge had to do since it was last asked.
 
     Attributes:
-        busy: the share of the time in which the thread that sends did not wait for something to do;
-            time that the machine gave to others counts as busy.
+        busy: the share of the time in which the thread that sends did not wait for something to do,
+            or of the processor time it is allowed: the larger of the two.
         late_s: how late the latest turn of a slot was.
         behind: the share of listeners whose sockets are full.
         egress: the share of the operator's bound on what is sent; 0 without a bound.
@@ -73,6 +75,8 @@ class Cadence:
         self.coming: Step | None = None
         self._pressed_since: float | None = None
         self._calm_since: float | None = None
+        self._calm_s = CADENCE_CALM_S
+        self._eased_at = -CADENCE_RELAPSE_S
 
     @property
     def stride(self) -> int:
@@ -112,12 +116,14 @@ class Cadence:
             self._pressed_since = now if self._pressed_since is None else self._pressed_since
             lasts = now - self._pressed_since >= CADENCE_PRESSED_S
             if lasts and at + 1 < len(CADENCES_MS):
+                self._learn(now)
                 return self._step(CADENCES_MS[at + 1], now, reason)
             return None
         self._pressed_since = None
         if at and self._would_be_calm(load, CADENCES_MS[at - 1]):
             self._calm_since = now if self._calm_since is None else self._calm_since
-            if now - self._calm_since >= CADENCE_CALM_S:
+            if now - self._calm_since >= self._calm_s:
+                self._eased_at = now
                 return self._step(CADENCES_MS[at - 1], now, "calm")
         else:
             self._calm_since = None
@@ -135,6 +141,12 @@ class Cadence:
     def _step(self, cadence_ms: int, now: float, reason: str) -> Step:
         self.coming = Step(cadence_ms, now + lead_s(self.current_ms, cadence_ms), reason)
         return self.coming
+
+    def _learn(self, now: float) -> None:
+        """Pressure again, soon after a step back: wait longer before the next."""
+        relapsed = now - self._eased_at < CADENCE_RELAPSE_S
+        longer_s = min(CADENCE_CALM_MAX_S, 2 * self._calm_s)
+        self._calm_s = longer_s if relapsed else CADENCE_CALM_S
 
     def _would_be_calm(self, load: Load, cadence_ms: int) -> bool:
         busier = load.busy * self.current_ms / cadence_ms

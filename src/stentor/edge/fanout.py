@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from stentor.clock import Clock
+from stentor.clock import Clock, thread_cpu_s
 from stentor.edge.admission import Admission, full, not_followed, radio_away, radio_full
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
@@ -24,6 +24,7 @@ from stentor.edge.follow import FollowedSpace, Stream
 from stentor.edge.gathering import Gathering
 from stentor.edge.icy import format_of
 from stentor.edge.listener import Listener
+from stentor.edge.quota import processor_share
 from stentor.edge.radio import Line
 from stentor.edge.status import Status
 from stentor.edge.throttle import Throttle
@@ -93,7 +94,7 @@ class Fanout(threading.Thread):
         self.cadence: Cadence = throttle.cadence
         self._delivery = Delivery(self._epoll, clock, self.cadence, self._clients, url)
         self._radio = Line(paths.socket("radio"), self.hear, self.forget)
-        self._idle_s = 0.0
+        self._idle_s = self._cpu_s = 0.0
         self._ticked_at = clock.now()
         self._lag_ms = 0.0
         self.on_tick: list[Callable[[Status], None]] = []
@@ -160,6 +161,7 @@ class Fanout(threading.Thread):
     def run(self) -> None:
         """Send until told to stop."""
         try:
+            self._cpu_s = thread_cpu_s()
             self.hear(self._wake, lambda _: _drain(self._wake))
             self.hear(self._bell.fileno(), self._bell_rang)
             for name in self._first:
@@ -336,8 +338,10 @@ class Fanout(threading.Thread):
 
     def _tick(self, now: float) -> None:
         """Deadlines: heartbeats, stuck listeners, Spaces nobody listens to; the cadence."""
-        busy = 1 - self._idle_s / max(TICK_S, now - self._ticked_at)
-        self._ticked_at, self._idle_s = now, 0.0
+        elapsed_s = max(TICK_S, now - self._ticked_at)
+        used_s = thread_cpu_s() - self._cpu_s
+        busy = max(1 - self._idle_s / elapsed_s, used_s / elapsed_s / processor_share())
+        self._ticked_at, self._idle_s, self._cpu_s = now, 0.0, self._cpu_s + used_s
         self._delivery.drop_stuck(self._stuck_s)
         for gathering in list(self._gatherings.values()):
             gathering.changed = True  # inotify may have overflowed, or have had no watch left
