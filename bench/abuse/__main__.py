@@ -27,6 +27,7 @@ from bench.abuse.grounds import CLOCK, Attack, Audience, audience, node
 from bench.abuse.offences import LIVE, OFFENCES, REPLAY, SLOW_READERS, Offence
 from bench.abuse.verdict import Before, Verdict
 from bench.abuse.watch import Watch
+from bench.edge import tools
 from stentor import limits
 from stentor.demo.house import House
 from stentor.demo.telling import Telling, finish, table
@@ -39,6 +40,8 @@ TRIES_MAX = 3
 QUIET_S = 2.0
 FIRST_QUIET_S = 6.0
 CALM_S = 10.0
+HANDSHAKES = "handshakes without a pause"
+HANDSHAKES_S = 5.0
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SLOW_TESTS = {
     "slow heads": ("HEADER_DEADLINE_S", ["-H", "-c", "5000", "-r", "2500"], LIVE),
@@ -117,6 +120,21 @@ class Drill:
         figures["ended"] = how
         self.note(Verdict(f"slowhttptest: {name}", bound, figures, broken + wrong))
 
+    def handshakes(self) -> None:
+        """As many new TLS connections as a core can shake hands with."""
+        before = self.quiet(QUIET_S)
+        host, port = self.house.settings.address
+        with self.watched(watch.ATTACKERS) as looking:
+            attack = Attack.begin(
+                *(str(tools.program("crowd")), "--to", f"{host}:{port}", "--tls", "--path", LIVE),
+                *("--until", "connected", "--rate", "0", "--seconds", str(HANDSHAKES_S)),
+            )
+            told = json.loads(attack.end(HANDSHAKES_S + 10.0))
+            heard = self.people.heard()
+        figures, broken = verdict.noticed(before, heard, looking)
+        figures["ended"] = f"{told['handshakes']} handshakes in {HANDSHAKES_S:g} s"
+        self.note(Verdict(HANDSHAKES, f"ARRIVALS_MAX = {limits.ARRIVALS_MAX}", figures, broken))
+
     def slow_readers(self, attack: Attack, began: float, before: Before) -> None:
         """Those who have been reading too slowly all the time."""
         told = json.loads(
@@ -161,7 +179,7 @@ def plain(folder: Path, listeners: int, telling: Telling, only: str) -> list[Ver
 def encrypted(folder: Path, listeners: int, telling: Telling, only: str) -> list[Verdict]:
     """What is done to a door with TLS."""
     offences = [offence for offence in OFFENCES if offence.tls and only in offence.name]
-    if not offences:
+    if not offences and only not in HANDSHAKES:
         return []
     folder.mkdir()
     names = make_certificate(folder, 1)
@@ -174,6 +192,8 @@ def encrypted(folder: Path, listeners: int, telling: Telling, only: str) -> list
         drill.quiet(FIRST_QUIET_S)
         for offence in offences:
             drill.commit(offence)
+        if only in HANDSHAKES:
+            drill.handshakes()
         return drill.found
 
 

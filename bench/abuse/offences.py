@@ -278,6 +278,18 @@ def _tls() -> list[Offence]:
         Offence(
             "half-open TLS", bounds, frozenset(), 1_000, 500, talk, closes_s, seconds + 1, tls=True
         ),
+        Offence(
+            "HTTP where TLS is spoken", (), frozenset({400}), 400, 1_000, _once(HEALTH), tls=True
+        ),
+        Offence(
+            "junk where TLS is spoken",
+            (),
+            frozenset(),
+            400,
+            1_000,
+            _once(b"\x16\x03\x01\x00\x05hello" * 20),
+            tls=True,
+        ),
     ]
 
 

@@ -436,6 +436,11 @@ STARTS_AHEAD_DAYS_MAX = 730
 WEB_STOP_S = 2.0
 """Requests under way may finish within this time when web stops."""
 
+# Telemetry ---------------------------------------------------------------------------------------
+TELEMETRY_ALIKE_MAX = 20
+"""Lines that one place in the code says within the time below; how many more there were is told."""
+TELEMETRY_ALIKE_S = 10.0
+
 # Tokens ------------------------------------------------------------------------------------------
 TOKEN_BYTES_MAX = 1_024
 TICKET_BYTES_MAX = 128
