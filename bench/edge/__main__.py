@@ -33,16 +33,19 @@ PARTS = ("fanout", "joins", "tls")
 COUNTS = (1_000, 4_000, MANY, 15_000)
 INTERVALS_MS = (200, 500, 1_000)
 SERVERS = ("c", "icecast", "stentor")
+SELDOM = Cell("stentor", MANY, 2_000)
+"""Only Stentor ever sends this seldom."""
 Say = Callable[[str], None]
 
 
-def measure_fanout(runs: int, say: Say) -> list[Row]:
-    """The whole table, with medians where promises rest on it."""
-    wanted = fanout.cells(COUNTS, INTERVALS_MS, SERVERS)
-    slowest = Cell("stentor", MANY, 2_000)
-    rested_on = {Cell(server, MANY, 500): runs for server in SERVERS}
-    rested_on |= {Cell("stentor", MANY, 1_000): runs, slowest: runs}
-    return fanout.table([*wanted, slowest], rested_on, say)
+def measure_fanout(options: argparse.Namespace, say: Say) -> list[Row]:
+    """The table, with medians where promises rest on it."""
+    wanted = fanout.cells(numbers(options.listeners), numbers(options.intervals), SERVERS)
+    rested_on = [Cell(server, MANY, 500) for server in SERVERS]
+    rested_on += [Cell("stentor", MANY, 1_000), SELDOM]
+    if Cell("stentor", MANY, 1_000) in wanted:
+        wanted.append(SELDOM)
+    return fanout.table(wanted, dict.fromkeys(rested_on, options.runs), say)
 
 
 def measure_joins(runs: int, say: Say) -> list[dict[str, Any]]:
@@ -66,13 +69,14 @@ def measure_tls(runs: int, say: Say) -> tuple[list[Row], list[dict[str, Any]]]:
         return rows, secure.handshakes(files, say)
 
 
-def measure(parts: list[str], runs: int, say: Say) -> tuple[dict[str, Any], list[Promise]]:
+def measure(options: argparse.Namespace, say: Say) -> tuple[dict[str, Any], list[Promise]]:
     """All that is wanted."""
+    parts, runs = options.only.split(","), options.runs
     figures: dict[str, Any] = {}
     kept: list[Promise] = []
     rows: list[Row] = []
     if "fanout" in parts:
-        rows = measure_fanout(runs, say)
+        rows = measure_fanout(options, say)
         kept += promises.of_fanout(rows)
     if "tls" in parts:
         both, figures["handshakes"] = measure_tls(runs, say)
@@ -84,6 +88,11 @@ def measure(parts: list[str], runs: int, say: Say) -> tuple[dict[str, Any], list
         figures["joins"] = measure_joins(runs, say)
         kept += promises.of_joins(figures["joins"])
     return figures, kept
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers separated by commas."""
+    return [int(word) for word in text.split(",")]
 
 
 def rounded(value: object) -> Any:
@@ -108,9 +117,12 @@ def main() -> int:
     )
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma separated")
     parser.add_argument("--runs", type=int, default=3, help="of what promises rest on (3)")
+    many = ",".join(map(str, COUNTS))
+    parser.add_argument("--listeners", default=many, help=f"for fanout ({many})")
+    often = ",".join(map(str, INTERVALS_MS))
+    parser.add_argument("--intervals", default=often, help=f"for fanout, in ms ({often})")
     options = parser.parse_args()
-    parts = options.only.split(",")
-    if not set(parts) <= set(PARTS):
+    if not set(options.only.split(",")) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")
     if len(os.sched_getaffinity(0)) < 2:
         print("bench: needs two processor cores, one for a server alone.", file=sys.stderr)
@@ -124,7 +136,7 @@ def main() -> int:
 
     say(fanout.HEADING)
     try:
-        figures, kept = measure(parts, options.runs, say)
+        figures, kept = measure(options, say)
     except StentorError as error:
         print(f"bench: {error.sentence}", file=sys.stderr)
         return 2

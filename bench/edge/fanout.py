@@ -26,6 +26,8 @@ from stentor.limits import PART_SAMPLES, SAMPLE_RATE
 PART_MS = PART_SAMPLES * 1_000 // SAMPLE_RATE
 FEW = 10
 """An almost empty server: what its memory is compared with."""
+EMPTY_S = 1.5
+"""What a process needed for its start only has been given back by then."""
 WINDOW_S = 6.0
 SETTLE_S = 2.0
 JOINS_PER_S = {"c": 4_000, "stentor": 4_000, "icecast": 1_500}
@@ -106,7 +108,7 @@ def measure(cell: Cell, certificate: tuple[Path, Path] | None = None) -> Row:
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as folder:
         server = start(cell, Path(folder), certificate)
         try:
-            few = crowd(server, *flags(**common, listeners=FEW, seconds=0.2, settle=0.5))
+            few = crowd(server, *flags(**common, listeners=FEW, seconds=0.2, settle=EMPTY_S))
             many = crowd(
                 server,
                 *flags(
@@ -115,7 +117,7 @@ def measure(cell: Cell, certificate: tuple[Path, Path] | None = None) -> Row:
                     rate=rate,
                     seconds=WINDOW_S,
                     settle=SETTLE_S,
-                    give_up=cell.listeners / rate + 10,
+                    give_up=cell.listeners / rate + 5,
                 ),
             )
         finally:
