@@ -105,6 +105,7 @@ async def test_the_lock_screen_shows_the_place_and_moves_it(house: House, visit:
     ]
     await visit.ask("buttons.seekbackward({})")
     await visit.until("audio.currentTime < 110 && audio.currentTime > 104")
+    assert await visit.ask("document.documentElement.scrollWidth") == 320, "it fits a small phone"
     await visit.until("shown.position < 110 && shown.duration > 120 && shown.playbackRate === 1")
     await visit.ask("buttons.seekforward({ seekOffset: 5 })")
     await visit.until("audio.currentTime > 110 && audio.currentTime < 118")
