@@ -211,7 +211,7 @@ def _patience() -> list[Offence]:
         ),
         Offence(
             "listeners who stop reading",
-            ("LISTENER_STUCK_S", "LISTENER_DEAD_MS"),
+            ("LISTENER_STUCK_S", "CLIENT_DEAD_MS"),
             frozenset(),
             300,
             1_000,
@@ -297,7 +297,7 @@ OFFENCES = [*_junk(), *_heads(), *_places(), *_players(), *_bodies(), *_patience
 
 SLOW_READERS = Offence(
     "listeners who read too slowly",
-    ("RING_PARTS", "LISTENER_DEAD_MS"),
+    ("RING_PARTS", "CLIENT_DEAD_MS"),
     frozenset({200}),
     300,
     1_000,

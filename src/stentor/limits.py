@@ -300,8 +300,6 @@ LISTENER_SEND_BUFFER_BYTES = 64 * 1024
 """Kernel memory for one listener's unacknowledged audio: about 8 s."""
 LISTENER_UNSENT_BYTES = 16 * 1024
 """Audio waiting in the kernel for one listener (TCP_NOTSENT_LOWAT); the rest waits in the ring."""
-LISTENER_DEAD_MS = 15_000
-"""A peer that acknowledges nothing for so long is gone (TCP_USER_TIMEOUT)."""
 CARDS_KEPT = 2_048
 """Cards an edge keeps in memory; each is read again when its file changes."""
 CARD_BYTES_MAX = 64 * 1024
