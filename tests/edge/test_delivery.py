@@ -56,7 +56,8 @@ class Room:
         if send_buffer:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self.peers.append(theirs)
-        admission = Admission(SPACE, "opus", chunked=False, cursor=(cursor.epoch, cursor.offset))
+        at = (cursor.epoch, cursor.offset) if cursor is not None else None
+        admission = Admission(SPACE, "opus", chunked=False, cursor=at)
         listener = Listener(ours.detach(), admission)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
@@ -179,3 +180,33 @@ async def test_a_live_space_without_parts_says_every_second_that_it_is_there(
     async with asyncio.timeout(2.0):  # a player's patience
         beat = await listener.chunk()
     assert [kind for kind, _ in boxes(beat)] == ["skip"]
+
+
+def test_a_newcomer_is_promised_nothing_its_slot_has_still_to_send(
+    paths: Paths, programme: Programme
+) -> None:
+    space = FollowedSpace(SpaceId(SPACE), paths)
+    while not space.open_further():
+        pass
+    room = Room(Gathering(space, 0.0))
+    room.admit(None)  # its slot has everything there is: nothing but an announcement
+    programme.begin()
+    programme.play(1)
+    while space.advance():
+        pass
+    room.admit(None)
+    live = Live()
+    live.take(room.heard(1))
+    assert live.parts == []
+    assert live.cursor is None, "the part is behind that cursor, and has not been sent"
+    stream = space.streams["opus"]
+    stream.wheel.flush(0.0, 0.0)
+    while stream.wheel.due_at() <= 0.0:
+        room.delivery.call(room.gathering, stream)
+    room.delivery.work()
+    live.take(room.heard(1))
+    assert live.parts == programme.payloads(Rendition.OPUS)
+    assert live.cursor is not None
+    assert (live.cursor.epoch, live.cursor.offset) <= (space.next.epoch, space.next.offset)
+    room.close()
+    space.close()

@@ -132,10 +132,10 @@ class Delivery:
         self, gathering: Gathering, listener: Listener, behind: Behind, admission: Admission
     ) -> bytes:
         """Head, preface, and what follows it at once."""
-        lane, slot = listener.lane, listener.slot
+        lane = listener.lane
         assert lane is not None and lane.stream is not None, "whoever begins hears something"
-        assert slot is not None, "and has been given a slot"
-        waits = behind.offset < 0 and behind.position >= slot.position
+        # What its slot has still to send is nothing it has: then no cursor may say so.
+        waits = behind.offset < 0 and behind.position >= lane.stream.ring.head
         given, first = gathering.opening(
             admission.stream, lane.stream, self._cadence, self._url, waits=waits
         )
