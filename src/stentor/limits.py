@@ -54,6 +54,8 @@ READER_SEGMENTS_MAX = 4
 SDP_BYTES_MAX = 16 * 1024
 SDP_LINES_MAX = 400
 COMMAND_BYTES_MAX = 16 * 1024
+DOOR_FIGURES_MAX = 16
+"""Figures that go with one step of the ladder."""
 COMMANDS_PER_S = 5.0
 """Commands of one seat in the long run: each may be a record, and everybody is told of it."""
 COMMANDS_BURST = 30.0
@@ -344,9 +346,12 @@ HLS_PIECES_KEPT = 256
 HLS_ERROR_S = 1
 """Caches keep a refusal for so long: a crowd that asks too early is refused once a second."""
 
-STEP_TELLING_TRIES = 10
-"""The stage is told of a step of the cadence so often, while it is away."""
-STEP_TELLING_PAUSE_S = 1.0
+TELLING_TRIES = 10
+"""The stage is told of a step so often, while it is away."""
+TELLING_PAUSE_S = 1.0
+TELLINGS_MAX = 1_024
+"""What the stage has not been told of yet: two steps of each Space an edge follows; what is older
+makes room."""
 
 # Radio -------------------------------------------------------------------------------------------
 RADIO_BLOCK_BYTES = 32 * 1024

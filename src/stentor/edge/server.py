@@ -39,6 +39,7 @@ from stentor.limits import (
     STREAMS_PROXIED_MAX,
 )
 from stentor.paths import Paths
+from stentor.teller import Teller
 
 _telemetry = logging.getLogger(__name__)
 DESCRIPTORS_APART = 512
@@ -167,7 +168,7 @@ def run_edge(
 
 
 def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: Bounds) -> Fanout:
-    teller = StepTeller(paths.socket("stage"), paths.keyring(), clock, index)
+    teller = StepTeller(Teller(paths.socket("stage"), paths.keyring(), clock, "edge"), index)
     throttle = Throttle(
         Pin(paths.run / "cadence", settings.cadence),
         teller.tell,

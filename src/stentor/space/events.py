@@ -115,6 +115,40 @@ class CadenceChanged(_Event, frozen=True, tag="cadence.changed"):
     at_ms: int
 
 
+class LadderChanged(_Event, frozen=True, tag="ladder.changed"):
+    """The door gives way to load by a step, or takes one back.
+
+    `why`: what was short; `figures`: how short, as told to everybody; `by`: `usher`, `host` or
+    `operator`.
+    """
+
+    step: int
+    why: str
+    figures: dict[str, float]
+    by: str
+    at_ms: int
+
+
+class DoorSeeded(_Event, frozen=True, tag="door.seeded"):
+    """Who came before the doors open is shuffled with a seed of which this is the SHA-256."""
+
+    seed_hash: str
+
+
+class DoorSeedRevealed(_Event, frozen=True, tag="door.seed_revealed"):
+    """The seed itself (hex): from now on anybody can check that the shuffle was fair."""
+
+    seed: str
+
+
+class LedgerAnchored(_Event, frozen=True, tag="ledger.anchored"):
+    """So far the join ledger goes: how many records it has, and the hash of the last header."""
+
+    records: int
+    hash: str
+    at_ms: int
+
+
 class StageGap(_Event, frozen=True, tag="stage.gap"):
     """The stage itself was away; these samples are silence in the programme."""
 
@@ -167,12 +201,19 @@ Event = (
     | SpeakerDropped
     | SpeakingChanged
     | CadenceChanged
+    | LadderChanged
+    | DoorSeeded
+    | DoorSeedRevealed
+    | LedgerAnchored
     | StageGap
     | LogGap
     | RecordingWithdrawn
     | RecordingRestored
     | RecordingDeleted
 )
+
+DoorEvent = LadderChanged | DoorSeeded | DoorSeedRevealed | LedgerAnchored
+"""What the usher may have recorded."""
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

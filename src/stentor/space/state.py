@@ -14,8 +14,12 @@ from stentor.errors import Corrupt
 from stentor.space.card import Card, CardSpeaker, Phase
 from stentor.space.events import (
     CadenceChanged,
+    DoorSeeded,
+    DoorSeedRevealed,
     DoorsOpened,
     Event,
+    LadderChanged,
+    LedgerAnchored,
     LogGap,
     RecordingDeleted,
     RecordingRestored,
@@ -169,6 +173,8 @@ def fold(state: State, event: Event) -> State:
         case SpeakingChanged():
             return replace(state, speaking=tuple(event.speakers))
         case StageGap() | LogGap() | CadenceChanged():
+            return state
+        case LadderChanged() | DoorSeeded() | DoorSeedRevealed() | LedgerAnchored():
             return state
         case SpeakerJoined():
             return _with(state, _joined(state, event))

@@ -23,6 +23,7 @@ from stentor import problem
 from stentor.errors import Refused, StentorError, Unavailable
 from stentor.limits import (
     COMMAND_BYTES_MAX,
+    DOOR_FIGURES_MAX,
     LISTENER_STUCK_S,
     REQUEST_BODY_S,
     SDP_BYTES_MAX,
@@ -30,7 +31,7 @@ from stentor.limits import (
 )
 from stentor.space import commands
 from stentor.space.commands import DeleteRecording, RestoreRecording, WithdrawRecording
-from stentor.space.events import CadenceChanged, SpaceScheduled
+from stentor.space.events import CadenceChanged, DoorEvent, LadderChanged, SpaceScheduled
 from stentor.stage.stage import Stage
 from stentor.tokens import TokenKind
 
@@ -72,6 +73,10 @@ class _Cadence(msgspec.Struct, frozen=True):
     edge: int
     cadence_ms: int
     reason: str
+
+
+class _Door(msgspec.Struct, frozen=True):
+    event: DoorEvent
 
 
 class _Join(msgspec.Struct, frozen=True):
@@ -121,7 +126,17 @@ def _of_spaces(stage: Stage) -> list[HTTPRouteHandler]:
         floor.record(CadenceChanged(told.edge, told.cadence_ms, told.reason[:16], at_ms))
         return _json({}, 201)
 
-    return [health, create, cadence]
+    @post("/stage/{space:str}/door")
+    async def door(request: _Asked, space: str) -> Response[bytes]:
+        stage.claims(_token(request), space, _SERVICE)
+        floor = await stage.find(space)
+        told = _read(await _body(request, _JSON, COMMAND_BYTES_MAX), _Door).event
+        if isinstance(told, LadderChanged) and len(told.figures) > DOOR_FIGURES_MAX:
+            raise Refused("request.malformed", "A step of the ladder has a few figures only.")
+        floor.record(told)
+        return _json({}, 201)
+
+    return [health, create, cadence, door]
 
 
 def _of_seats(stage: Stage) -> list[HTTPRouteHandler]:
