@@ -117,6 +117,10 @@ SEATS_MAX = 1_000
 SCHEDULE_PAST_S = 3600.0
 """A start may be announced so late: clocks differ, and people are slow."""
 SCHEDULE_AHEAD_S = 2 * 366 * 86_400.0
+START_EXACT_MS = 20
+"""A start that the stage sees within one frame of its second was in that second."""
+START_LATE_S = 3600.0
+"""A stage that was away at a Space's second starts it by itself up to so long afterwards."""
 UNSTARTED_S = 7 * 86_400.0
 """A Space that nobody has started so long after its time is ended."""
 SPACES_KEPT_MAX = 100_000

@@ -35,7 +35,12 @@ class FloorDesk:
     """Use it with `async with`; `beat` lets time pass."""
 
     def __init__(
-        self, folder: Path, disk: Disk | None = None, starts_in_s: float = 0, **knobs: Any
+        self,
+        folder: Path,
+        disk: Disk | None = None,
+        starts_in_s: float = 0,
+        starts_itself: bool = False,
+        **knobs: Any,
     ) -> None:
         self.clock = JumpingClock()
         self.paths = Paths(folder)
@@ -60,7 +65,8 @@ class FloorDesk:
         writer = Writer.open(self.paths.log(SPACE), SPACE, self.clock, disk=disk)
         at_ms = house.wall_time_ms
         starts_at_ms = at_ms + round(starts_in_s * 1000) if starts_in_s else 0
-        first = SpaceScheduled(SPACE, "A talk", "acc000000001", "Ada", HOST, "", starts_at_ms)
+        host = ("acc000000001", "Ada", HOST)
+        first = SpaceScheduled(SPACE, "A talk", *host, "", starts_at_ms, starts_itself)
         self.floor = Floor(
             begin(first, at_ms),
             house,

@@ -1,9 +1,10 @@
 """Who may do what, when: the table of rules, row by row."""
 
 import pytest
+from msgspec.structs import replace
 
 from stentor.errors import Refused
-from stentor.limits import SEATS_MAX, SPEAKERS_MAX, UNSTARTED_S
+from stentor.limits import SEATS_MAX, SPEAKERS_MAX, START_LATE_S, UNSTARTED_S
 from stentor.space.card import Phase
 from stentor.space.commands import (
     Command,
@@ -46,6 +47,7 @@ from stentor.space.rules import (
     due,
     join,
     rejoin,
+    start_due,
 )
 from stentor.space.state import OVER, PHASES, State, begin, fold, sealed
 
@@ -291,6 +293,39 @@ def test_what_time_brings(
     phase: Phase, starts_at_ms: int, at_ms: int, expected: list[Event]
 ) -> None:
     assert due(space(phase, starts_at_ms=starts_at_ms), at_ms, 900.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "itself", "late_ms", "expected"),
+    [
+        ("doors", True, -1, []),
+        ("doors", True, 0, [SpaceStarted(NOW)]),
+        ("scheduled", True, 19, [SpaceStarted(NOW)]),
+        ("doors", True, 2_000, [SpaceStarted(NOW + 2_000)]),
+        ("doors", True, round(START_LATE_S * 1000) + 1, []),
+        ("doors", False, 0, []),
+        ("live", True, 0, []),
+        ("ended", True, 0, []),
+    ],
+)
+def test_a_space_starts_by_itself(
+    phase: Phase, itself: bool, late_ms: int, expected: list[Event]
+) -> None:
+    state = replace(space(phase, starts_at_ms=NOW), starts_itself=itself)
+    assert start_due(state, NOW + late_ms) == expected
+
+
+def test_what_is_set_in_the_past_does_not_start_by_itself() -> None:
+    late = SpaceScheduled("sp01", "T", "ac", "Ada", HOST, "", NOW - 5, starts_itself=True)
+    assert not check_schedule(late, NOW).starts_itself
+    assert check_schedule(replace(late, starts_at_ms=NOW + 5), NOW).starts_itself
+    assert not check_schedule(replace(late, starts_at_ms=0), NOW).starts_itself
+    state = replace(space("doors", starts_at_ms=NOW + 9), starts_itself=True)
+    host = Actor(HOST, "host")
+    moved = decide(state, host, UpdateSpace(starts_at_ms=NOW - 5), Moment(NOW))
+    assert moved == [SpaceUpdated("T", "", NOW - 5)]
+    kept = decide(state, host, UpdateSpace(starts_at_ms=NOW + 5), Moment(NOW))
+    assert kept == [SpaceUpdated("T", "", NOW + 5, starts_itself=True)]
 
 
 def test_an_announcement_is_checked() -> None:

@@ -68,6 +68,53 @@ async def test_a_start_is_at_once(tmp_path: Path) -> None:
         assert all(part.media_time == 0 for part in parts)
 
 
+async def test_a_space_starts_by_itself_at_its_second_with_nobody_there(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path, starts_in_s=3.007, starts_itself=True) as desk:
+        starts_at_ms = desk.floor.state.starts_at_ms
+        desk.beat(3.0)
+        assert desk.floor.state.phase == "doors"
+        desk.beat(0.1)
+        assert desk.floor.state.phase == "live"
+        desk.beat(1.5)
+        (started,) = await desk.events("space.started")
+        assert started["at_ms"] == starts_at_ms
+        parts = [each.header for each in await desk.records() if each.header.kind is Kind.PART]
+        assert {part.media_time for part in parts if part.rendition is Rendition.OPUS} >= {0, 9_600}
+        assert abs(parts[0].wall_time / 1e6 - starts_at_ms) < 300
+        assert "nobody is on the stage yet" in (await desk.card())["notice"]
+        desk.join()
+        desk.plug_in()
+        desk.beat(1.0)
+        assert "notice" not in await desk.card()
+        desk.unplug()
+        desk.beat(3.0)
+        assert "unless a speaker returns" in (await desk.card())["notice"]
+
+
+async def test_a_beat_that_is_late_starts_it_no_later(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path, starts_in_s=3, starts_itself=True) as desk:
+        starts_at_ms = desk.floor.state.starts_at_ms
+        desk.beat(2.9)
+        deadline = desk.clock.now()
+        desk.clock.jump(0.3)  # and then the frames are made up for, each with its own deadline
+        desk.floor.frame(deadline)
+        assert desk.floor.state.phase == "doors"
+        for number in range(1, 16):
+            desk.floor.frame(deadline + number * 0.02)
+        (started,) = await desk.events("space.started")
+        assert started["at_ms"] == starts_at_ms
+        assert desk.floor.programme.media_time >= 0.18 * 48_000
+
+
+async def test_a_host_stops_it_from_starting_by_itself(tmp_path: Path) -> None:
+    async with FloorDesk(tmp_path, starts_in_s=2, starts_itself=True) as desk:
+        desk.join()
+        desk.command(UpdateSpace(starts_itself=False))
+        assert "starts_itself" not in await desk.card()
+        desk.beat(3.0)
+        assert desk.floor.state.phase == "doors"
+
+
 async def test_audio_that_stops_and_comes_back_is_told_to_the_sample(tmp_path: Path) -> None:
     async with FloorDesk(tmp_path) as desk:
         desk.join()

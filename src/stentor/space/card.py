@@ -35,6 +35,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str = ""
     host_id: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = False
     started_at_ms: int = 0
     ended_at_ms: int = 0
     end_reason: str = ""

@@ -27,6 +27,7 @@ class UpdateSpace(_Command, frozen=True, tag="space.update"):
     title: str | None = None
     description: str | None = None
     starts_at_ms: int | None = None
+    starts_itself: bool | None = None
 
 
 class CreateInvite(_Command, frozen=True, tag="invite.create"):

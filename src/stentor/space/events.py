@@ -11,7 +11,10 @@ class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
 
 
 class SpaceScheduled(_Event, frozen=True, tag="space.scheduled"):
-    """The Space exists. Times are UTC milliseconds since 1970; 0 means "when the host starts"."""
+    """The Space exists. Times are UTC milliseconds since 1970; 0 means "when the host starts".
+
+    `starts_itself`: the stage starts it at `starts_at_ms`, whoever is there.
+    """
 
     space: str
     title: str
@@ -20,6 +23,7 @@ class SpaceScheduled(_Event, frozen=True, tag="space.scheduled"):
     host_speaker: str
     description: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = False
 
 
 class SpaceUpdated(_Event, frozen=True, tag="space.updated"):
@@ -28,6 +32,7 @@ class SpaceUpdated(_Event, frozen=True, tag="space.updated"):
     title: str
     description: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = False
 
 
 class DoorsOpened(_Event, frozen=True, tag="doors.opened"):

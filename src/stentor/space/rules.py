@@ -17,6 +17,8 @@ from stentor.limits import (
     SCHEDULE_PAST_S,
     SEATS_MAX,
     SPEAKERS_MAX,
+    START_EXACT_MS,
+    START_LATE_S,
     TITLE_CHARS_MAX,
     UNSTARTED_S,
 )
@@ -52,7 +54,7 @@ from stentor.space.events import (
     SpeakerRemoved,
     SpeakerUnmuted,
 )
-from stentor.space.state import KEPT, OPEN, OVER, ROLES, Seat, SeatRole, State
+from stentor.space.state import BEFORE, KEPT, OPEN, OVER, ROLES, Seat, SeatRole, State
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -198,6 +200,7 @@ def check_schedule(event: SpaceScheduled, at_ms: int) -> SpaceScheduled:
         event,
         title=clean("A title", event.title, TITLE_CHARS_MAX),
         description=clean_long("A description", event.description, DESCRIPTION_CHARS_MAX),
+        starts_itself=event.starts_itself and event.starts_at_ms > at_ms,
         host_name=clean("The host's name", event.host_name, NAME_CHARS_MAX),
     )
 
@@ -218,7 +221,7 @@ def check_invite(actor: Actor, command: CreateInvite) -> None:
 
 def due(state: State, at_ms: int, doors_before_s: float) -> list[Event]:
     """What happens to a Space that has not begun because time has passed."""
-    if state.phase not in {"scheduled", "doors"}:
+    if state.phase not in BEFORE:
         return []
     awaited_ms = max(state.starts_at_ms, state.created_at_ms)
     if at_ms - awaited_ms >= UNSTARTED_S * 1000:
@@ -227,6 +230,20 @@ def due(state: State, at_ms: int, doors_before_s: float) -> list[Event]:
     if state.phase == "scheduled" and state.starts_at_ms and at_ms >= opens_at_ms:
         return [DoorsOpened(at_ms)]
     return []
+
+
+def start_due(state: State, at_ms: int) -> list[Event]:
+    """The start of a Space that starts by itself, from its second on.
+
+    It is told as it was promised, to the millisecond, when asked within a frame of it. A stage that
+    was away then starts late, and says when; after `START_LATE_S` it is the host's to start.
+    """
+    late_ms = at_ms - state.starts_at_ms
+    if not state.starts_itself or state.phase not in BEFORE:
+        return []
+    if not 0 <= late_ms <= START_LATE_S * 1000:
+        return []
+    return [SpaceStarted(state.starts_at_ms if late_ms <= START_EXACT_MS else at_ms)]
 
 
 def clean(what: str, text: str, chars_max: int) -> str:
@@ -292,15 +309,25 @@ def _update(state: State, command: UpdateSpace, moment: Moment) -> list[Event]:
     description = state.description
     if command.description is not None:
         description = clean_long("A description", command.description, DESCRIPTION_CHARS_MAX)
-    starts_at_ms = state.starts_at_ms
-    if command.starts_at_ms is not None and command.starts_at_ms != starts_at_ms:
-        if state.phase == "live":
-            raise Refused("space.state", "The Space has begun; its start cannot be moved.")
-        _check_start(command.starts_at_ms, moment.at_ms)
-        starts_at_ms = command.starts_at_ms
-    if (title, description, starts_at_ms) == (state.title, state.description, state.starts_at_ms):
-        return []
-    return [SpaceUpdated(title, description, starts_at_ms)]
+    starts_at_ms, starts_itself = _update_start(state, command, moment)
+    updated = SpaceUpdated(title, description, starts_at_ms, starts_itself)
+    before = SpaceUpdated(state.title, state.description, state.starts_at_ms, state.starts_itself)
+    return [] if updated == before else [updated]
+
+
+def _update_start(state: State, command: UpdateSpace, moment: Moment) -> tuple[int, bool]:
+    at_ms, itself = state.starts_at_ms, state.starts_itself
+    if command.starts_at_ms is not None:
+        at_ms = command.starts_at_ms
+    if command.starts_itself is not None:
+        itself = command.starts_itself
+    if (at_ms, itself) == (state.starts_at_ms, state.starts_itself):
+        return at_ms, itself
+    if state.phase == "live":
+        raise Refused("space.state", "The Space has begun; its start cannot be moved.")
+    if at_ms != state.starts_at_ms:
+        _check_start(at_ms, moment.at_ms)
+    return at_ms, itself and at_ms > moment.at_ms
 
 
 def _check_start(starts_at_ms: int, at_ms: int) -> None:

@@ -90,6 +90,7 @@ class State(msgspec.Struct, frozen=True):
     """All that the events of a Space say. Times are UTC milliseconds, 0: none.
 
     Attributes:
+        starts_itself: the stage starts it at `starts_at_ms`, whoever is there.
         created_at_ms: when the first record was written.
         ended_at_media_time: the programme's length in samples, once it is over.
         speaking: who is heard, loudest first.
@@ -102,6 +103,7 @@ class State(msgspec.Struct, frozen=True):
     host_speaker: str
     description: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = False
     created_at_ms: int = 0
     phase: Phase = "scheduled"
     started_at_ms: int = 0
@@ -138,6 +140,7 @@ def begin(event: Event, at_ms: int) -> State:
         host_speaker=event.host_speaker,
         description=event.description,
         starts_at_ms=event.starts_at_ms,
+        starts_itself=event.starts_itself,
         created_at_ms=at_ms,
     )
 
@@ -161,6 +164,7 @@ def fold(state: State, event: Event) -> State:
                 title=event.title,
                 description=event.description,
                 starts_at_ms=event.starts_at_ms,
+                starts_itself=event.starts_itself,
             )
         case DoorsOpened() | SpaceStarted() | SpaceEnded():
             return _fold_phase(state, event)
@@ -218,6 +222,7 @@ def card_of(state: State, notice: str = "", duration_samples: int = 0) -> Card:
         description=state.description,
         host_id=state.host_id,
         starts_at_ms=state.starts_at_ms,
+        starts_itself=state.starts_itself,
         started_at_ms=state.started_at_ms,
         ended_at_ms=state.ended_at_ms,
         end_reason=state.end_reason,

@@ -67,6 +67,7 @@ class _NewSpace(msgspec.Struct, frozen=True):
     host_speaker: str = ""
     description: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = True
 
 
 class _Cadence(msgspec.Struct, frozen=True):
@@ -113,6 +114,7 @@ def _of_spaces(stage: Stage) -> list[HTTPRouteHandler]:
                 host_speaker=new.host_speaker,
                 description=new.description,
                 starts_at_ms=new.starts_at_ms,
+                starts_itself=new.starts_itself,
             )
         )
         return _json({"space": floor.space, "host_speaker": floor.state.host_speaker}, 201)

@@ -5,7 +5,6 @@
 Everything runs in the event loop; nothing here waits for disk or network before it answers.
 """
 
-import datetime
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -20,7 +19,6 @@ from stentor.limits import (
     HOST_TOKEN_S,
     INVITE_TOKEN_S,
     SEATS_MAX,
-    SPEAKER_SILENT_S,
     SPEAKER_TOKEN_S,
     STREAM_LEVELS_HZ,
 )
@@ -38,7 +36,8 @@ from stentor.space.events import (
     SpeakingChanged,
     StageGap,
 )
-from stentor.space.state import OVER, Seat, State, card_of, fold, sealed
+from stentor.space.state import BEFORE, OVER, Seat, State, card_of, fold, sealed
+from stentor.stage.alone import Alone
 from stentor.stage.beat import FRAME_S
 from stentor.stage.bucket import Bucket
 from stentor.stage.house import House
@@ -80,9 +79,8 @@ class Floor:
         self._over = over
         self._speaking = Speaking()
         self._away_since = dict.fromkeys(state.seats, house.clock.now())
-        self._alone_since: float | None = None
+        self._alone = Alone(house.settings.abandoned_after_s)
         self._disk_notice = ""
-        self._alone_notice = ""
         self._hole: tuple[int, str] | None = None
         self._frames = 0
         self._paces: dict[str, Bucket] = {}
@@ -101,7 +99,7 @@ class Floor:
     @property
     def notice(self) -> str:
         """What everybody should know."""
-        return " ".join(filter(None, (self._disk_notice, self._alone_notice)))
+        return " ".join(filter(None, (self._disk_notice, self._alone.notice)))
 
     # What people ask for --------------------------------------------------------------------------
 
@@ -216,7 +214,10 @@ class Floor:
         return card.encode(self._card())
 
     def frame(self, now: float) -> None:
-        """One beat: sound first, then who is here and who speaks."""
+        """One beat: the start when it is due, sound, then who is here and who speaks."""
+        if self.state.starts_itself and self.state.phase in BEFORE:
+            late_ms = round((self._house.clock.now() - now) * 1000)
+            self.record(*rules.start_due(self.state, self._house.wall_time_ms - late_ms))
         self.programme.frame(now)
         if self._frames % _FRAMES_PER_LOOK == 0:
             microphones = self.programme.microphones.items()
@@ -259,7 +260,7 @@ class Floor:
         await self._house.cards.settle()
         # From here on in one go: what may be done to a recording is the archive's to do.
         self.state = sealed(self.state)
-        self._disk_notice = self._alone_notice = ""
+        self._disk_notice = self._alone.notice = ""
         self.show()
         self.stream.close()
         self._over(self)
@@ -335,21 +336,11 @@ class Floor:
 
     def _watch_abandonment(self, now: float) -> None:
         """End a live Space whose stage stays empty, and say beforehand when that will be."""
-        notice = ""
-        if self.state.phase != "live" or self.state.connected:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = now
-        else:
-            alone_s = now - self._alone_since
-            left_s = self._house.settings.abandoned_after_s - alone_s
-            if left_s <= 0:
-                at = self.moment
-                self.record(SpaceEnded(at.at_ms, "abandoned", at.media_time))
-            elif alone_s > 2 * SPEAKER_SILENT_S:
-                notice = self._alone_notice or _ends_at(self._house.wall_time_ms, left_s)
-        if notice != self._alone_notice and self.state.phase not in OVER:
-            self._alone_notice = notice
+        told = self._alone.notice
+        if self._alone.look(self.state, now, self._house.wall_time_ms):
+            at = self.moment
+            self.record(SpaceEnded(at.at_ms, "abandoned", at.media_time))
+        elif self._alone.notice != told and self.state.phase not in OVER:
             self.show()
 
     def _trouble(self, sentence: str) -> None:
@@ -391,8 +382,3 @@ class Floor:
         expires_at_s = self._house.wall_time_ms // 1000 + valid_s
         claims = Claims(kind, self.space, role, seat, name, expires_at_s)
         return tokens.issue(claims, self._house.keyring)
-
-
-def _ends_at(wall_time_ms: int, left_s: float) -> str:
-    at = datetime.datetime.fromtimestamp(wall_time_ms / 1000 + left_s, datetime.UTC)
-    return f"Nobody is on the stage: this Space ends at {at:%H:%M:%S} UTC unless a speaker returns."

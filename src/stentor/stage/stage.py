@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stentor import ids, tokens
 from stentor.clock import Clock
 from stentor.config import Settings
@@ -135,15 +137,7 @@ class Stage:
         if not ids.is_speaker_id(speaker):
             speaker = ids.encode(secrets.token_bytes(8), ids.SPEAKER_ID_CHARS)
         event = rules.check_schedule(event, at_ms)
-        event = SpaceScheduled(
-            space=space,
-            title=event.title,
-            host_id=event.host_id,
-            host_name=event.host_name,
-            host_speaker=speaker,
-            description=event.description,
-            starts_at_ms=event.starts_at_ms,
-        )
+        event = msgspec.structs.replace(event, space=space, host_speaker=speaker)
         if len(self.floors) + len(self._creating) >= SPACES_OPEN_MAX:
             raise Refused("space.too_many", f"{SPACES_OPEN_MAX} Spaces are open; end one first.")
         self._creating.add(space)

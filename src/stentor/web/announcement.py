@@ -18,11 +18,15 @@ _LOCAL_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$")
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What is known of a Space before it begins; `starts_at_ms` 0: when the host starts."""
+    """What is known of a Space before it begins; `starts_at_ms` 0: when the host starts.
+
+    `starts_itself`: at that time, whether the host is there or not.
+    """
 
     title: str
     description: str = ""
     starts_at_ms: int = 0
+    starts_itself: bool = True
 
 
 def checked(announcement: Announcement, now_ms: int) -> Announcement:
@@ -46,7 +50,7 @@ def checked(announcement: Announcement, now_ms: int) -> Announcement:
     if not _is_text(title, "") or not _is_text(description, "\n\t"):
         raise _invalid("Title and description are text, without control characters.")
     _check_start(announcement.starts_at_ms, now_ms)
-    return Announcement(title, description, announcement.starts_at_ms)
+    return msgspec.structs.replace(announcement, title=title, description=description)
 
 
 def starts_at_ms(local_time: str, utc_offset_minutes: int) -> int:

@@ -26,13 +26,14 @@ _WHOLE_NUMBER = re.compile(r"^-?\d{1,4}$")
 
 
 class SpaceForm(msgspec.Struct):
-    """The form for a new Space; `when` is `now` or `later`."""
+    """The form for a new Space; `when` is `now` or `later`, `starts_itself` empty or not."""
 
     title: str = ""
     description: str = ""
     when: str = "now"
     starts_at: str = ""
     utc_offset_minutes: str = "0"
+    starts_itself: str = ""
 
 
 class PasswordForm(msgspec.Struct):
@@ -48,7 +49,7 @@ async def new_page(request: AnyRequest) -> Response[str]:
     account = await house.account_of(request)
     if account is None:
         return views.go_to("/login?next=/new")
-    return views.page("new.html", account, error=None, form=SpaceForm())
+    return views.page("new.html", account, error=None, form=SpaceForm(starts_itself="yes"))
 
 
 @post("/new", status_code=200)
@@ -126,7 +127,9 @@ def _announced(form: SpaceForm, now_ms: int) -> Announcement:
         known = _WHOLE_NUMBER.match(form.utc_offset_minutes)
         offset = int(form.utc_offset_minutes) if known else 0
         start_ms = announcement.starts_at_ms(form.starts_at, offset)
-    return announcement.checked(Announcement(form.title, form.description, start_ms), now_ms)
+    itself = bool(form.starts_itself)
+    announced = Announcement(form.title, form.description, start_ms, itself)
+    return announcement.checked(announced, now_ms)
 
 
 async def _account(

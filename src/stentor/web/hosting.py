@@ -59,6 +59,7 @@ class Hosting:
                 "title": announcement.title,
                 "description": announcement.description,
                 "starts_at_ms": announcement.starts_at_ms,
+                "starts_itself": announcement.starts_itself,
                 "host_id": account.id,
                 "host_name": account.name,
                 "host_speaker": speaker,
