@@ -14,9 +14,19 @@ from typing import Literal
 import msgspec
 
 from stentor.errors import Refused
-from stentor.limits import ABANDONED_S, CADENCES_MS, DOORS_BEFORE_S
+from stentor.limits import (
+    ABANDONED_S,
+    CADENCES_MS,
+    CHALLENGE_BITS_MAX,
+    DOORS_BEFORE_S,
+    LEASE_S,
+    LEASE_S_MAX,
+    LEASE_S_MIN,
+    TICKETLESS_SHARE,
+)
 
 CADENCES = ("auto", *map(str, CADENCES_MS))
+CHALLENGES = ("auto", "off")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -46,6 +56,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every 200, 500, 1000 or 2000 ms. `stentor cadence` changes it while running."""
     egress_mbit: float = 0.0
     """What one edge may send, in Mbit/s, before listeners are sent to more seldom; 0: no bound."""
+    listeners_max: int = 0
+    """Whom this node holds at most, over all its edges, whatever they measure; 0: no such bound."""
+    ticketless_share: float = TICKETLESS_SHARE
+    """Of an edge's places, those for players that can show no ticket, radio among them."""
+    lease_s: float = LEASE_S
+    """How long a ticket is good for before it has to be renewed."""
+    challenge: str = "auto"
+    """Computing asked of those who join: `auto` (under pressure, as much as that needs), `off`, or
+    always so many bits of it."""
+    waiting_room: Literal["auto", "always", "never"] = "auto"
+    """Places before tickets: `auto` when a Space is full or its doors are shut, `always`, or
+    `never`: whom there is no room for is refused."""
+    kernel_shield: Literal["auto", "off"] = "auto"
+    """Whether floods may be handed to the kernel's packet filter, where that is permitted."""
     udp_ports: str = "40000-40199"
     """UDP ports on which speakers' audio arrives; open them in the firewall."""
     udp_listen: str = ""
@@ -134,6 +158,7 @@ def _check(settings: Settings) -> None:
     for name in ("abandoned_after_s", "doors_before_s"):
         if not 0 <= getattr(settings, name) < math.inf:
             raise ValueError(f"{name} is a number of seconds, 0 or more")
+    _check_door(settings)
     if settings.telemetry not in LEVELS:
         raise ValueError(f"telemetry '{settings.telemetry}' is none of {', '.join(LEVELS)}")
     for name in ("udp_listen", "udp_public"):
@@ -150,6 +175,18 @@ def _check(settings: Settings) -> None:
     if settings.proxy_protocol == "on" and not settings.trusted_proxy:
         raise ValueError("proxy_protocol wants the proxies to be listed in trusted_proxy")
     _check_certificate(settings)
+
+
+def _check_door(settings: Settings) -> None:
+    if settings.listeners_max < 0:
+        raise ValueError("listeners_max is a number of listeners; 0 means no bound")
+    if not 0 <= settings.ticketless_share <= 1:
+        raise ValueError("ticketless_share is a share of all places: 0 to 1")
+    if not LEASE_S_MIN <= settings.lease_s <= LEASE_S_MAX:
+        raise ValueError(f"lease_s is {LEASE_S_MIN:g} to {LEASE_S_MAX:g} seconds")
+    asked = settings.challenge
+    if asked not in CHALLENGES and not (asked.isdigit() and int(asked) <= CHALLENGE_BITS_MAX):
+        raise ValueError(f"challenge is auto, off, or up to {CHALLENGE_BITS_MAX} bits")
 
 
 def _check_certificate(settings: Settings) -> None:

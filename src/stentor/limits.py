@@ -357,6 +357,18 @@ TELLINGS_MAX = 1_024
 """What the stage has not been told of yet: two steps of each Space an edge follows; what is older
 makes room."""
 
+# Door ---------------------------------------------------------------------------------------------
+LEASE_S = 120.0
+"""A ticket is good for so long; players renew at half time, so that a minute of trouble at the door
+costs nobody's place."""
+LEASE_S_MIN = 5.0
+LEASE_S_MAX = 3_600.0
+"""A place whose listener has vanished comes back no later than that."""
+CHALLENGE_BITS_MAX = 24
+"""Computing asked for: with more of it an old telephone would be at it for minutes."""
+TICKETLESS_SHARE = 0.25
+"""Of an edge's places, those for players that can show no ticket."""
+
 # Radio -------------------------------------------------------------------------------------------
 RADIO_BLOCK_BYTES = 32 * 1024
 """Chromium lets its decoder have a stream's bytes in blocks of this size, and not before."""
