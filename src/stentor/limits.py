@@ -274,6 +274,12 @@ SEND_COST_START_S = 10e-6
 """What one send is taken to cost before it has been measured."""
 SENDS_PER_TURN = 512
 """Sends between two looks at sockets, logs and who wants to join: about 4 ms."""
+URING_SENDS = 1_024
+"""Sends handed to the kernel by one call, at most; more than SENDS_PER_TURN usually needs."""
+URING_SENDS_MIN = 8
+"""Fewer are cheaper one by one."""
+URING_BYTES = 256 * 1024
+"""The longest run of frames that is sent that way: many seconds; a longer one is written."""
 CADENCES_MS = (200, 500, 1_000, 2_000)
 """How often listeners can be sent to; each step about halves what an edge has to do."""
 CADENCE_BUSY_MAX = 0.6

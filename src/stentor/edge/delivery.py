@@ -16,6 +16,7 @@ from stentor.edge.frames import unframed
 from stentor.edge.gathering import Gathering
 from stentor.edge.lane import Lane, Slot
 from stentor.edge.listener import Behind, Listener, send_all, unacknowledged, write_all
+from stentor.edge.uring import Uring
 from stentor.errors import Corrupt
 from stentor.limits import (
     BEHIND_FRAMES_MAX,
@@ -25,6 +26,8 @@ from stentor.limits import (
     SEND_COST_START_S,
     SENDS_PER_TURN,
     TICK_GAP_S,
+    URING_BYTES,
+    URING_SENDS_MIN,
 )
 
 _telemetry = logging.getLogger(__name__)
@@ -68,6 +71,19 @@ class Delivery:
         self._log_reads = LOG_READS_PER_TURN
         self._called: deque[tuple[Gathering, Lane, Slot, float]] = deque()
         self._plain = True
+        self._ring: Uring | None = None
+
+    def open_ring(self) -> None:
+        """Send through a ring where the kernel has one. To be called by the thread that sends."""
+        self._ring = Uring.open()
+
+    def close(self) -> None:
+        """Let go of everybody and of the ring."""
+        for listener in self.listeners.values():
+            listener.close()
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
 
     def begin_turn(self, now: float) -> None:
         """New parts have been looked for: those behind may take some time again."""
@@ -207,7 +223,13 @@ class Delivery:
         """One `send` for each; whoever cannot take all of it waits for room in its socket."""
         members, size = slot.members, len(data)
         self.sent_bytes += size * len(members)
-        short, gone = (write_all if self._plain else send_all)(members, data)
+        ring = self._ring
+        if not self._plain:
+            short, gone = send_all(members, data)
+        elif ring is None or len(members) < URING_SENDS_MIN or size > URING_BYTES:
+            short, gone = write_all(members, data)
+        else:
+            short, gone = ring.write_all(members, data)
         for descriptor, sent in short:
             listener = members[descriptor]
             behind = listener.behind = Behind()

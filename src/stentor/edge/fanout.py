@@ -99,8 +99,7 @@ class Fanout(threading.Thread):
         self._lag_ms = 0.0
         self.on_tick: list[Callable[[Status], None]] = []
         self.failure: BaseException | None = None
-        self.warm = threading.Event()
-        self._first = list(first)
+        self.warm, self._first = threading.Event(), list(first)
 
     def status(self) -> Status:
         """How it stands. To be called from any thread."""
@@ -162,6 +161,7 @@ class Fanout(threading.Thread):
         """Send until told to stop."""
         try:
             self._cpu_s = thread_cpu_s()
+            self._delivery.open_ring()
             self.hear(self._wake, lambda _: _drain(self._wake))
             self.hear(self._bell.fileno(), self._bell_rang)
             for name in self._first:
@@ -385,9 +385,9 @@ class Fanout(threading.Thread):
 
     def _close(self) -> None:
         self.warm.set()
-        for listener in [*self._delivery.listeners.values(), *self._inbox]:
+        self._delivery.close()
+        for listener in self._inbox:
             listener.close()
-        self._inbox.clear()
         for gathering in self._gatherings.values():
             gathering.close()
         self._bell.close()
