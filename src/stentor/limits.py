@@ -466,6 +466,38 @@ TELEMETRY_ALIKE_MAX = 20
 """Lines that one place in the code says within the time below; how many more there were is told."""
 TELEMETRY_ALIKE_S = 10.0
 
+# Audience ----------------------------------------------------------------------------------------
+HLL_BITS = 10
+"""2^10 registers of one byte count how many different came, with a standard error of 3.3 %."""
+BLOOM_BITS = 1 << 21
+BLOOM_HASHES = 4
+"""256 KiB remember 200,000 prefixes with one wrong yes in a hundred."""
+SEEN_TURN_S = 15 * 86_400
+"""A prefix is known for 15 to 30 days: two generations of so long each."""
+PAGE_TURN_S = 600
+"""Who loaded a page is known for 10 to 20 minutes to have done so."""
+LEDGER_SPAN_S = 10
+"""One record of the ledger: short enough for waves of an attack, 360 an hour."""
+TOP_PREFIXES = 16
+"""Rows of prefixes and of heads in one record."""
+TOP_TABLE = 64
+"""Rows counted to have those: whoever makes more than 1/64 of the attempts is among them."""
+COHORTS_MAX = 96
+"""Combinations of marks in one record, the most frequent ones; some 40 occur."""
+CAUSES_MAX = 48
+"""Different outcomes and causes in one record; docs/errors.md has fewer codes of the door."""
+CROWDED_ATTEMPTS = 12
+"""A prefix with more attempts than this in one record is crowded: a carrier's NAT, or a flood."""
+ALIKE_ATTEMPTS = 64
+ALIKE_SHARE = 0.35
+"""Heads alike: one head on so many attempts of a record. The most common browser has a fifth."""
+AGAIN_S = 60
+"""Who comes again within a minute has come again, and is not somebody else."""
+REGULAR_SHARE = 0.1
+"""Two gaps between three attempts that differ by less than this are those of a clock."""
+CLIENTS_FOLLOWED_MAX = 16_384
+"""Clients whose last attempt a gate remembers, about 200 bytes each; beyond, half are forgotten."""
+
 # Tokens ------------------------------------------------------------------------------------------
 TOKEN_BYTES_MAX = 1_024
 TICKET_BYTES_MAX = 128

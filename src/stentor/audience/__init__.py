@@ -1,0 +1,1 @@
+"""Who came and what became of it: sketches, the join ledger, and the report of an incident."""
