@@ -54,6 +54,10 @@ class Paths:
         """The folder of one Space's log segments."""
         return self.spaces / space / "log"
 
+    def ledger(self, space: str) -> Path:
+        """The folder of one Space's join ledger, a log like the other."""
+        return self.spaces / space / "ledger"
+
     def card(self, space: str) -> Path:
         """The card of one Space."""
         return self.spaces / space / "card.json"

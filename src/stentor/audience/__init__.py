@@ -1,1 +1,21 @@
 """Who came and what became of it: sketches, the join ledger, and the report of an incident."""
+
+from stentor.audience import marks
+from stentor.audience.ledger import Counted, Demand, Row, Supply, decode, encode, merge
+from stentor.audience.sketches import SeenBefore, keyed
+from stentor.audience.tally import Attempt, Tally
+
+__all__ = [
+    "Attempt",
+    "Counted",
+    "Demand",
+    "Row",
+    "SeenBefore",
+    "Supply",
+    "Tally",
+    "decode",
+    "encode",
+    "keyed",
+    "marks",
+    "merge",
+]

@@ -7,6 +7,7 @@ appends them to the Space's ledger. The simulation makes the very same. Pure.
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ OUTCOMES = ("admitted", "placed", "challenged", "refused", "failed", "client")
 OTHERS = -1
 """The cohort of all attempts whose marks are not among the most frequent."""
 _PER_OCTAVE = 4
+Key = TypeVar("Key", int, str)
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -181,19 +183,19 @@ def merge(parts: Iterable[Demand]) -> Demand:
     parts = list(parts)
     if len(parts) == 1:
         return parts[0]
-    names = Demand.__struct_fields__
-    sums = {name: sum(getattr(part, name) for part in parts) for name in names if name in _SUMS}
-    tables = {name: add_up(getattr(part, name) for part in parts) for name in _TABLES}
-    sketches = {name: _union([getattr(part, name) for part in parts]) for name in _SKETCHES}
-    tops = {
-        name: _top([(getattr(part, name), part.examined) for part in parts]) for name in _TOPS
-    }
+    fields: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in _SUMS}
+    for name in _TABLES:
+        fields[name] = add_up(getattr(part, name) for part in parts)
+    for name in _SKETCHES:
+        fields[name] = _union([getattr(part, name) for part in parts])
+    for name in _TOPS:
+        fields[name] = _top([(getattr(part, name), part.examined) for part in parts])
     cohorts: dict[int, list[int]] = {}
     for part in parts:
         for marks, row in part.cohorts.items():
             cohorts[marks] = [a + b for a, b in zip(cohorts.get(marks, _NONE), row, strict=True)]
     history = max((part.history for part in parts), default=0)
-    return Demand(**sums, **tables, **sketches, **tops, cohorts=fold(cohorts), history=history)
+    return Demand(cohorts=fold(cohorts), history=history, **fields)
 
 
 def fold(cohorts: Mapping[int, list[int]]) -> dict[int, list[int]]:
@@ -206,9 +208,9 @@ def fold(cohorts: Mapping[int, list[int]]) -> dict[int, list[int]]:
     return {**kept, OTHERS: [sum(column) for column in zip(*rest, strict=True)]}
 
 
-def add_up(tables: Iterable[Mapping[str, int]] | Iterable[Mapping[int, int]]) -> dict[object, int]:
+def add_up(tables: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
     """The sums of several tables, by key."""
-    total: dict[object, int] = {}
+    total: dict[Key, int] = {}
     for table in tables:
         for key, number in table.items():
             total[key] = total.get(key, 0) + number

@@ -70,7 +70,8 @@ def estimate(registers: bytes) -> float:
     for rank in range(last - 1, 0, -1):
         total = 0.5 * (total + counts[rank])
     total += size * _sigma(counts[0] / size)
-    return 0.0 if math.isinf(total) else _ALPHA * size * size / total
+    # All at the highest rank: only hashes that somebody chose are like that.
+    return _ALPHA * size * size / total if total else float(1 << _HASH_BITS)
 
 
 def _sigma(x: float) -> float:
@@ -160,7 +161,8 @@ class SpaceSaving:
 class Bloom:
     """Whether a hash was here before: never a wrong no, seldom a wrong yes.
 
-    4 hashes into 2^21 bits (256 KiB): 1 yes in 100 is wrong after 200,000, 1 in 1,100 after 100,000.
+    4 hashes into 2^21 bits (256 KiB): 1 yes in 100 is wrong after 200,000, 1 in
+    1,000 after 100,000.
     """
 
     def __init__(self, bits: bytes = b"") -> None:

@@ -5,6 +5,8 @@ counted since, once a second, for the report to the usher. Times are arguments. 
 calls `uncounted` instead: the outcome counts, and nothing is looked at.
 """
 
+from typing import Any
+
 import msgspec
 
 from stentor.audience.ledger import OUTCOMES, Demand, Row, bucket, fold
@@ -134,6 +136,7 @@ class Tally:
         Args:
             history: prefixes of earlier Spaces that are remembered.
         """
+        fields: dict[str, Any] = {**self._counts, **self._tables}
         demand = Demand(
             outcomes=self._outcomes,
             cohorts=fold(self._cohorts),
@@ -145,8 +148,7 @@ class Tally:
             waits_ms=self._waits,
             solves_ms=self._solves,
             history=history,
-            **self._counts,
-            **self._tables,
+            **fields,
         )
         self.clear()
         return demand
