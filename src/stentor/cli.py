@@ -13,6 +13,7 @@ from pathlib import Path
 from stentor import __version__, config, ids
 from stentor.clock import SystemClock
 from stentor.config import CADENCES, Settings
+from stentor.drill import words
 from stentor.errors import Refused, StentorError
 from stentor.paths import Paths, write_whole
 
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
     _add_cadence(commands)
     _add_demo(commands)
+    _add_drill(commands)
     _add_log(commands)
     spaces = add("spaces", _spaces, "list the Spaces of this node")
     spaces.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -163,6 +165,18 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     demo.add_argument("--seconds", type=float, default=40.0, help="length of the programme")
     demo.add_argument("--json", action="store_true", help="one JSON line at the end")
     demo.set_defaults(run=_demo)
+
+
+def _add_drill(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    drill = commands.add_parser(
+        "drill",
+        help="rehearse before the show: a crowd, attackers, and a capacity certificate",
+        description=words.TEXT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words.add(drill)
+    _add_settings(drill)
+    drill.set_defaults(run=_drill)
 
 
 def _add_log(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -263,6 +277,12 @@ def _demo(options: argparse.Namespace) -> int:
     from stentor.demo import evening
 
     return evening.run(options.listeners, options.seconds, as_json=options.json)
+
+
+def _drill(options: argparse.Namespace) -> int:
+    from stentor.drill import command
+
+    return command.run(options, _settings(options))
 
 
 def _space(options: argparse.Namespace) -> Paths:

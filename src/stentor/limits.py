@@ -461,6 +461,18 @@ STARTS_AHEAD_DAYS_MAX = 730
 WEB_STOP_S = 2.0
 """Requests under way may finish within this time when web stops."""
 
+# Drill -------------------------------------------------------------------------------------------
+DRILL_LISTENERS_MAX = 100_000
+"""People of one rehearsal: five worker processes' descriptors, and more than one core can play."""
+DRILL_ATTACKERS_MAX = 20_000
+"""Connections of attackers at once; they may be opened again and again."""
+DRILL_SECONDS_MAX = 1_800.0
+DRILL_ATTACKS_PER_S_MAX = 200_000
+"""Requests, or datagrams, of all attackers together in a second."""
+CERTIFICATE_DAYS = 30
+"""A capacity certificate is valid for so long, unless version or settings change before."""
+CERTIFICATE_BYTES_MAX = 256 * 1024
+
 # Telemetry ---------------------------------------------------------------------------------------
 TELEMETRY_ALIKE_MAX = 20
 """Lines that one place in the code says within the time below; how many more there were is told."""
