@@ -27,6 +27,8 @@ elif [ "${1:-}" = bench ]; then
 else
     has chromium || want chromium "tests in a real browser"
     has ffmpeg || want ffmpeg "tests with a player that is not ours"
+    has nft || want nftables "tests of the kernel's drop list"
+    has ip || want iproute2 "tests in a network of their own"
     has curl || want curl "tests over HTTP/2"
     has mpg123 || want mpg123 "tests with a radio player"
     has mpv || want mpv "tests with a radio player"

@@ -15,6 +15,7 @@ from stentor.clock import SystemClock
 from stentor.config import CADENCES, Settings
 from stentor.drill import words
 from stentor.errors import Refused, StentorError
+from stentor.limits import BAN_MAX_S
 from stentor.paths import Paths, write_whole
 
 EXIT_REFUSED = 2
@@ -54,6 +55,7 @@ _KNOBS: tuple[tuple[str, str, Callable[[str], object]], ...] = (
     ("public-url", "the address people type, if it differs from --listen", str),
     ("trusted-proxy", "proxies whose X-Forwarded-For is believed, comma separated", str),
     ("proxy-protocol", "on: those proxies begin with a PROXY header instead (default off)", str),
+    ("uncounted", "who no bound for each client is meant for (default: this machine)", str),
     ("tls-cert", "certificate chain, PEM; the door then speaks HTTPS", str),
     ("tls-key", "private key of the certificate, PEM", str),
     ("edges", "edge processes (default: one for each core)", int),
@@ -120,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, one in (("gate", gate), ("edge", edge)):
         one.add_argument("--index", type=int, default=0, help=f"which {name} of this node, from 0")
         one.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
+    shield = add("shield", _shield, "run only the shield, which tells the kernel whom to refuse")
+    shield.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+    shield.add_argument(
+        "verb", nargs="?", choices=("ban", "unban", "list"), help="say this to the one that runs"
+    )
+    shield.add_argument("whom", nargs="?", help="a host (/32, /64) or prefix (/24, /56)")
+    shield.add_argument("--seconds", type=float, default=BAN_MAX_S, help="of a ban (3600)")
     _add_cadence(commands)
     _add_demo(commands)
     _add_drill(commands)
@@ -261,6 +270,29 @@ def _edge(options: argparse.Namespace) -> None:
     from stentor import node
 
     node.run_edge(_settings(options), options.index, options.door_fd)
+
+
+def _shield(options: argparse.Namespace) -> int:
+    from stentor import node
+    from stentor.shield import serve, words
+
+    settings = _settings(options)
+    if options.verb is None:
+        node.run_shield(settings, with_parent=options.with_parent)
+        return 0
+    whom = options.whom or ""
+    said: words.Asked = words.Listed()
+    if options.verb == "ban":
+        said = words.Ban([(whom, options.seconds)])
+    elif options.verb == "unban":
+        said = words.Unban(whom)
+    answer = serve.ask(Paths(settings.data_dir).socket("shield"), said)
+    if answer.refused:
+        raise Refused("shield.whom", f"'{whom}' is no host or prefix that may be kept out.")
+    for text, seconds in answer.bans:
+        print(f"{text}  {seconds:.0f} s")
+    print(f"{answer.kept_out} kept out")
+    return 0
 
 
 def _cadence(options: argparse.Namespace) -> None:

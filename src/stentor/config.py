@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy_protocol: Literal["off", "on"] = "off"
     """Whether those proxies say in a PROXY header for whom they connect; then each connection of
     theirs begins with one, and nobody's X-Forwarded headers are believed."""
+    uncounted: str = "127.0.0.0/8,::1"
+    """Addresses or prefixes, comma separated, that no bound for each client and no shield is meant
+    for, beside the trusted proxies: this machine, whoever watches it."""
     tls_cert: str = ""
     """Certificate chain (PEM). With `tls_key`, the door speaks HTTPS."""
     tls_key: str = ""

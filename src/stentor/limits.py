@@ -408,6 +408,69 @@ ICY_DESCRIPTION_CHARS_MAX = 100
 RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 """One message of the radio process; a part has 2 kB."""
 
+# Shield ------------------------------------------------------------------------------------------
+# All rates are of one gate: a node with N of them lets N times as much through.
+SHIELD_HOST_RATES = (
+    (200.0, 6_000.0),
+    (2_000.0, 20_000.0),
+    (2.0, 2_000.0),
+    (10.0, 200.0),
+    (10.0, 200.0),
+)
+"""What one host may do a second, and at once, in the order of `shield.Verb`: connections, requests
+without a pass, joins without a pass, tickets that are not genuine, what is malformed. 2,000 people
+behind one address come within ten seconds with three connections each; none forges any."""
+SHIELD_PREFIX_FACTOR = 2.0
+"""A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""
+SHIELD_KEYS_MAX = 16_384
+"""Hosts or prefixes in one generation of a table: 25 MB when every table is full twice over."""
+SHIELD_GENERATION_S = 900.0
+"""Hosts not heard of for one generation are forgotten with the next: within half an hour."""
+SHIELD_SOURCES_REMEMBERED = 8_192
+"""IPv6 addresses whose reading is not repeated."""
+STANDING_PASSES = 16
+"""Genuine passes that show a host or prefix to be many people: more than a household has."""
+STANDING_S = 240.0
+"""They count for so long at least: two leases."""
+STANDING_FACTOR = 20.0
+"""Such a prefix may do so many times as much: what a gate can look at and refuse by itself."""
+OFFENCES_PER_S = 50.0
+"""Refusals a second that are borne: a crowd that presses reload is not a flood."""
+OFFENCES_BURST = 500.0
+BAN_MIN_S = 60.0
+"""Who keeps exceeding is kept out for so long; twice as long each time."""
+BAN_MAX_S = 3_600.0
+OFFENDER_FORGOTTEN_S = 7_200.0
+"""So long after a ban the next is a first one again."""
+BANS_MAX = 65_536
+"""Hosts and prefixes kept out at once: 50,000 are loaded into the kernel in 0.2 s."""
+SHIELD_NEWS_MAX = 4_096
+"""Bans that wait to be told to the kernel; those beyond are kept by the gate alone."""
+PREFIX_CONNECTIONS_MAX = 8_000
+"""Connections of one prefix to one gate: as many as of two of its clients."""
+HALF_OPEN_PREFIX_MAX = 512
+"""Connections of one prefix that have not asked for anything yet; its own oldest makes room. 2,000
+people on slow radio within ten seconds have about 200."""
+KERNEL_SOURCE_PER_S = 4_000
+"""New connections of one host the kernel lets through to the door: closing that many costs a gate
+4 % of a core."""
+KERNEL_SOURCE_BURST = 12_000
+KERNEL_SOURCES_MAX = 65_535
+"""Hosts whose rate the kernel keeps: 8 MB. When it is full, others are let through unmeasured."""
+SHIELD_LINES_MAX = 80
+"""Gates and commands connected to the helper at once: more than there are gates."""
+SHIELD_MESSAGE_BYTES_MAX = 4_096
+SHIELD_LISTED_MAX = 1_000
+"""Bans one answer of the helper lists."""
+SHIELD_BATCH_S = 0.1
+"""Bans are gathered for so long and told to the kernel together."""
+SHIELD_TOLD_MAX = 64
+"""Bans in one message of a gate."""
+SHIELD_RETRY_S = 5.0
+"""Between two looks of a gate for a helper that is away."""
+KERNEL_ANSWER_S = 5.0
+"""The kernel's table must stand within this time."""
+
 # Node --------------------------------------------------------------------------------------------
 DOOR_BACKLOG = 4_096
 """Connections that wait in the kernel while every edge is busy or being restarted."""
@@ -533,3 +596,4 @@ assert SYNC_INTERVAL_S < 1.0, "durable within a second"
 assert PART_SAMPLES * HLS_PARTIAL_PARTS * 5 == SAMPLE_RATE * HLS_SEGMENT_S, "five to a segment"
 assert HLS_PARTIAL_SEGMENTS <= HLS_SKIP_SEGMENTS <= HLS_LIVE_SEGMENTS, "a delta skips old ones only"
 assert HLS_BLOCK_S < HLS_IDLE_S, "a Space somebody waits for is kept up with"
+assert BAN_MIN_S < BAN_MAX_S < OFFENDER_FORGOTTEN_S, "who comes back is remembered"

@@ -29,10 +29,10 @@ from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 
-NICENESS = {"stage": -10, "edge": -5, "gate": 0, "radio": 2, "web": 5}
-"""Who goes first when the processor is short: voices, then listeners, then the door, then radio's
-encoders, then pages. Going before others takes root or CAP_SYS_NICE; without them only the latter
-two step back."""
+NICENESS = {"stage": -10, "shield": -7, "edge": -5, "gate": 0, "radio": 2, "web": 5}
+"""Who goes first when the processor is short: voices, then whom to refuse, then listeners, then
+the door, then radio's encoders, then pages. Going before others takes root or CAP_SYS_NICE; without
+them only the latter two step back."""
 
 
 class Stoppable(Protocol):
@@ -108,6 +108,30 @@ def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
         return
     with _process(name, settings, paths):
         edge.run_edge(settings, paths, clock, index, _stop_on_signals)
+    _telemetry.info("stopped")
+
+
+def run_shield(settings: Settings, *, with_parent: bool) -> None:
+    """Be the shield's helper until asked to stop: the kernel's drop list.
+
+    Args:
+        with_parent: whether to end with the process that started this one.
+    """
+    from stentor.shield import capabilities
+    from stentor.shield.serve import serve
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    parent = os.getppid()
+
+    def started(helper: Stoppable) -> None:
+        _stop_on_signals(helper)
+        if with_parent:  # only now: what a process is told of its parent ends with its rights
+            capabilities.end_with_parent(signal.SIGTERM)
+            if os.getppid() != parent:
+                helper.stop()
+
+    with _process("shield", settings, paths):
+        serve(settings, paths, clock, started)
     _telemetry.info("stopped")
 
 

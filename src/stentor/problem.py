@@ -56,6 +56,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "radio.unknown": 404,
     "page.unknown": 404,
     "segment.unknown": 404,
+    "shield.requests": 429,
+    "shield.tickets": 429,
 }
 """Status of each code of a `Refused`; a code that is missing here is answered with 400."""
 

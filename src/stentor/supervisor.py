@@ -22,18 +22,28 @@ from stentor.config import Settings
 from stentor.errors import Unavailable
 from stentor.limits import RESTART_WAIT_MAX_S, RESTART_WAIT_MIN_S, STEADY_S, STOP_DEADLINE_S
 from stentor.paths import Paths
+from stentor.shield.kernel import obstacle
+from stentor.shield.prefixes import is_loopback
 
 _telemetry = logging.getLogger(__name__)
 LOCK = "serve"
+SHIELD = "shield"
+EXIT_UNABLE = 2
+"""A process that says by this that it cannot work here is not asked again, if others can do."""
 
 
 @dataclass(slots=True)
 class Child:
-    """One process of the node."""
+    """One process of the node.
+
+    Attributes:
+        vital: whether the node is none without it.
+    """
 
     name: str
     command: list[str]
     descriptors: tuple[int, ...] = ()
+    vital: bool = True
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
     started_at: float = 0.0
@@ -84,7 +94,22 @@ class Supervisor:
                     command += ["--door-fd", str(door_fd)]
                 inherited = (door_fd,) if kind == kinds[-1] else ()
                 plan.append(Child(f"{kind}-{index}", [*command, *self._flags], inherited))
+        if self._shields():
+            command = [*program, SHIELD, "--with-parent", *self._flags]
+            plan.append(Child(SHIELD, command, vital=False))
         return plan
+
+    def _shields(self) -> bool:
+        """Whether a helper is to keep the kernel's drop list for this node; says why not."""
+        if self._settings.kernel_shield == "off" or is_loopback(self._settings.address[0]):
+            return False
+        if node.lock_holder(self._paths.run / f"{SHIELD}.lock"):
+            _telemetry.info("a shield that was started apart keeps the kernel's drop list")
+            return False
+        why = obstacle()
+        if why:
+            _telemetry.warning("floods are refused by the gates alone, not by the kernel: %s", why)
+        return not why
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -159,7 +184,7 @@ class Supervisor:
 
     def _is_ready(self) -> bool:
         """Stage and web answer, and every edge is up (it holds its lock once it has begun)."""
-        locks = [self._paths.run / f"{child.name}.lock" for child in self._children]
+        locks = [self._paths.run / f"{child.name}.lock" for child in self._children if child.vital]
         up = all(node.lock_holder(lock) for lock in locks)
         return up and all(_answers(self._paths.socket(name)) for name in ("stage", "web"))
 
@@ -172,6 +197,9 @@ class Supervisor:
         now = self._clock.now()
         if now - child.started_at >= STEADY_S:
             child.wait_s = RESTART_WAIT_MIN_S
+        elif not child.vital and status == EXIT_UNABLE:
+            _telemetry.warning("%s cannot work here; the node goes on without", child.name)
+            return
         _telemetry.warning(
             "%s ended (%s); starting it again in %.2f s", child.name, status, child.wait_s
         )
@@ -212,7 +240,8 @@ def stop_orphans(paths: Paths, clock: Clock) -> None:
     Raises:
         Unavailable: `process.running` when one does not end.
     """
-    locks = [path for path in paths.run.glob("*.lock") if path.stem != LOCK]
+    # A shield ends with its supervisor; one that is there was started apart.
+    locks = [path for path in paths.run.glob("*.lock") if path.stem not in {LOCK, SHIELD}]
     for number, patience_s in ((signal.SIGTERM, STOP_DEADLINE_S), (signal.SIGKILL, 2.0)):
         held = {path: pid for path in locks if (pid := node.lock_holder(path))}
         for path, pid in held.items():

@@ -1,0 +1,162 @@
+"""The helper and a real kernel: who is dropped, who is not, and what is left when it ends."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stentor import node
+from stentor.paths import Paths
+from stentor.shield import serve
+from stentor.shield.words import Ban, Listed, Unban
+from tests.shield.ground import Ground, ground
+
+PORT = 8_080
+NET_ADMIN = 1 << 12
+
+
+def wait_for(happened: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + 10.0
+    while not happened():
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def here() -> Iterator[Ground]:
+    with ground() as made:
+        yield made
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    made = Paths(tmp_path / "data")
+    made.create()
+    return made
+
+
+def helper(here: Ground, paths: Paths, *flags: str) -> int:
+    """Start one; its process."""
+    lock = paths.run / "shield.lock"
+    command = [sys.executable, "-m", "stentor", "shield", "--data", str(paths.data)]
+    here.start(*command, "--listen", f"0.0.0.0:{PORT}", *flags)
+    wait_for(lambda: "stentor-8080" in here.tables(), "the table")
+    held = node.lock_holder(lock)
+    assert held
+    return held
+
+
+def ask(paths: Paths, said: serve.words.Asked) -> serve.Standing:
+    return serve.ask(paths.socket("shield"), said)
+
+
+def elements(here: Ground) -> str:
+    return here.run("nft", "list", "table", "inet", "stentor-8080")
+
+
+def kept_out(here: Ground, paths: Paths, *whom: str) -> None:
+    answer = ask(paths, Ban([(one, 60.0) for one in whom]))
+    assert not answer.refused
+    firsts = [one.partition("/")[0] for one in whom]
+    wait_for(lambda: all(first in elements(here) for first in firsts), "the ban")
+
+
+def test_new_connections_are_dropped_and_nobody_who_is_connected(
+    here: Ground, paths: Paths
+) -> None:
+    here.echo(PORT)
+    here.echo(PORT + 1)
+    helper(here, paths)
+    listener = here.stay(PORT, "10.77.3.3")
+    assert here.call(PORT, "10.77.3.3", "10.77.4.4", "10.77.4.5") == ["in"] * 3
+    assert here.call(PORT, "fd77:0:0:105::1") == ["in"]
+    kept_out(here, paths, "10.77.3.0/24", "10.77.4.4/32", "fd77:0:0:100::/56")
+    assert here.call(PORT, "10.77.3.9", "10.77.4.4", "10.77.4.5") == ["out", "out", "in"]
+    assert here.call(PORT, "fd77:0:0:105::1", "fd77:0:0:205::1") == ["out", "in"]
+    assert here.call(PORT + 1, "10.77.3.3") == ["in"], "only the door is shut"
+    listener.stdin.write("\n")
+    listener.stdin.flush()
+    assert listener.stdout.readline() == "x\n", "who is connected already goes on"
+    ask(paths, Unban("10.77.3.0/24"))
+    wait_for(lambda: "10.77.3.0" not in elements(here), "the pardon")
+    assert here.call(PORT, "10.77.3.9", "10.77.4.4") == ["in", "out"]
+    assert [whom for whom, _ in ask(paths, Listed()).bans] == ["10.77.4.4/32", "fd77:0:0:100::/56"]
+
+
+def test_it_has_one_capability_and_leaves_nothing_behind(here: Ground, paths: Paths) -> None:
+    held = helper(here, paths)
+    [nft] = Path(f"/proc/{held}/task/{held}/children").read_text().split()
+    for process in (str(held), nft):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        assert set(status["Uid"].split() + status["Gid"].split()) == {"65534"}
+        assert not status["Groups"].strip()
+        assert {int(status[f"Cap{name}"], 16) for name in ("Prm", "Eff", "Bnd", "Amb")} == {
+            NET_ADMIN
+        }
+        assert status["NoNewPrivs"] == "1"
+    assert paths.socket("shield").stat().st_mode & 0o777 == 0o600
+    os.kill(held, signal.SIGTERM)
+    wait_for(lambda: not here.tables(), "the end of the table")
+
+
+def test_it_refuses_what_is_not_its_business(here: Ground, paths: Paths) -> None:
+    helper(here, paths, "--trusted-proxy", "10.77.9.9", "--uncounted", "10.77.8.0/24,127.0.0.0/8")
+    spared = ["10.77.9.9/32", "10.77.9.0/24", "10.77.8.7/32"]
+    nonsense = ["127.0.0.1/32", "10.0.0.0/8", "10.77.3.3; flush ruleset", "", "x" * 900]
+    for whom in (*spared, *nonsense):
+        assert ask(paths, Ban([(whom, 60.0)])).refused == 1, whom
+        assert ask(paths, Unban(nonsense[2])).refused == 1
+    for said in (b"", b"\xff" * 5_000, b"\x92\xa3ban\x91\x92\xa1x\xcb\x7f\xf0\0\0\0\0\0\0"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as rude:
+            rude.settimeout(5.0)
+            rude.connect(str(paths.socket("shield")))
+            rude.recv(100)
+            rude.send(said or b"\0")
+            assert not rude.recv(100), "who speaks another language is hung up on"
+    assert ask(paths, Listed()).kept_out == 0
+
+
+def test_one_host_that_connects_without_a_pause_is_slowed_by_the_kernel(
+    here: Ground, paths: Paths, tmp_path: Path
+) -> None:
+    here.echo(PORT)
+    helper(here, paths)
+    flood = (
+        "import socket, sys\n"
+        "raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)\n"
+        "packet = bytes.fromhex(sys.argv[1])\n"
+        "for _ in range(60_000): raw.sendto(packet, ('10.77.0.1', 0))\n"
+    )
+    here.run(sys.executable, "-c", flood, syn("10.77.3.3", "10.77.0.1", PORT).hex())
+    [dropped] = [line for line in elements(here).splitlines() if "update @rates4 {" in line]
+    assert int(dropped.split("packets ")[2].split()[0]) > 5_000
+    assert here.call(PORT, "10.77.3.4") == ["in"]
+
+
+def syn(source: str, target: str, port: int) -> bytes:
+    """A packet that asks for a connection; the kernel fills in what is zero of the IP header."""
+    pack, address = struct.pack, socket.inet_aton
+    ends = address(source) + address(target)
+    tcp = pack(">HHIIBBHHH", 40_000, port, 1, 0, 5 << 4, 2, 1_024, 0, 0)
+    summed = sum(struct.unpack(">16H", ends + pack(">BBH", 0, 6, len(tcp)) + tcp))
+    summed = (summed & 0xFFFF) + (summed >> 16)
+    tcp = tcp[:16] + pack(">H", ~(summed + (summed >> 16)) & 0xFFFF) + tcp[18:]
+    return pack(">BBHHHBBH", 0x45, 0, 0, 0, 0, 64, 6, 0) + ends + tcp
+
+
+def test_without_rights_or_nft_it_says_why(paths: Paths) -> None:
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "stentor"]
+    if os.geteuid() != 0:
+        command = command[3:]
+    command += ["shield", "--data", str(paths.data)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 2
+    assert "nft" in ended.stderr or "CAP_NET_ADMIN" in ended.stderr
