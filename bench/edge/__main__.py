@@ -61,8 +61,8 @@ def measure_joins(runs: int, say: Say) -> list[dict[str, Any]]:
 
 
 def measure_tls(runs: int, say: Say) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Listeners with TLS beside listeners without, and handshakes."""
-    cells = [Cell("stentor", MANY, 500), Cell("stentor", MANY, 500, tls=True)]
+    """Listeners with TLS beside listeners without, and handshakes; C's cost of both beside them."""
+    cells = [Cell(server, MANY, 500, tls) for tls in (False, True) for server in ("c", "stentor")]
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as folder:
         files = secure.certificate(Path(folder))
         rows = fanout.table(cells, dict.fromkeys(cells, runs), say, files)

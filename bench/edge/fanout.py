@@ -82,11 +82,11 @@ class Row:
 
 def start(cell: Cell, folder: Path, certificate: tuple[Path, Path] | None = None) -> Server:
     """The server of a cell."""
+    tls = certificate if cell.tls else None
     if cell.server == "c":
-        return rivals.c_limit(cell.interval_ms)
+        return rivals.c_limit(cell.interval_ms, tls)
     if cell.server == "icecast":
         return rivals.icecast(cell.interval_ms, folder)
-    tls = certificate if cell.tls else None
     return ours.stentor(folder, cadence=str(cell.interval_ms), tls=tls)
 
 

@@ -93,6 +93,7 @@ def of_joins(rows: list[dict[str, Any]]) -> list[Promise]:
 
 def of_tls(rows: list[Row], handshakes: list[dict[str, Any]]) -> list[Promise]:
     """What TLS costs."""
+    handshakes = [row for row in handshakes if row["server"] == "stentor"]
     at = {row.tls: row for row in rows if (row.server, row.interval_ms) == ("stentor", 500)}
     secure, plain = at[True], at[False]
     new = min(row["per_core"] for row in handshakes if row["resumed_share"] < 0.5)

@@ -53,11 +53,13 @@ def free_port() -> int:
         return int(door.getsockname()[1])
 
 
-def c_limit(interval_ms: int) -> Server:
-    """The C program that does nothing but send."""
+def c_limit(interval_ms: int, certificate: tuple[Path, Path] | None = None) -> Server:
+    """The C program that does nothing but send; with a certificate, over TLS."""
     port = free_port()
     program = str(tools.program("limit"))
     arguments = ["--port", str(port), "--interval-ms", str(interval_ms)]
+    if certificate:
+        arguments += ["--cert", str(certificate[0]), "--key", str(certificate[1])]
     process = start(
         [program, *arguments, "--bits-per-s", str(BITRATE)], core=SERVER_CORE, silent=True
     )

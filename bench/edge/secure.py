@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.edge import ours
+from bench.edge import ours, rivals
 from bench.edge.crowd import crowd, flags
-from bench.edge.joins import per_core
+from bench.edge.joins import INTERVAL_MS, per_core
+from bench.edge.processes import Server
 from tests.certificates import make_certificate
 
 IN_FLIGHT = 100
@@ -26,33 +27,43 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def handshakes(files: tuple[Path, Path], say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """New and resumed handshakes of both versions."""
-    rows = []
+    """New and resumed handshakes of both versions, with the limit in C and with Stentor."""
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as folder:
-        server = ours.stentor(Path(folder), tls=files)
-        try:
-            for version in ("1.3", "1.2"):
-                for resume in (False, True):
-                    heard = crowd(
-                        server,
-                        f"--tls={version}",
-                        *flags(
-                            path=ours.PATH,
-                            until="connected",
-                            rate=0,
-                            in_flight=IN_FLIGHT,
-                            resume=resume,
-                            seconds=SECONDS,
-                            settle=0.7,
-                        ),
-                    )
-                    made = max(1, heard.figures["handshakes"])
-                    share = round(heard.figures["resumed"] / made, 3)
-                    row = {"tls": version, "resumed_share": share, **per_core(heard)}
-                    rows.append(row)
-                    say(line(row))
-        finally:
-            server.stop()
+        limit = _rows(lambda: rivals.c_limit(INTERVAL_MS, files), say)
+        return limit + _rows(lambda: ours.stentor(Path(folder), tls=files), say)
+
+
+def _rows(begin: Callable[[], Server], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    rows = []
+    server = begin()
+    try:
+        for version in ("1.3", "1.2"):
+            for resume in (False, True):
+                heard = crowd(
+                    server,
+                    f"--tls={version}",
+                    *flags(
+                        path=ours.PATH,
+                        until="connected",
+                        rate=0,
+                        in_flight=IN_FLIGHT,
+                        resume=resume,
+                        seconds=SECONDS,
+                        settle=0.7,
+                    ),
+                )
+                made = max(1, heard.figures["handshakes"])
+                share = round(heard.figures["resumed"] / made, 3)
+                row = {
+                    "server": server.name,
+                    "tls": version,
+                    "resumed_share": share,
+                    **per_core(heard),
+                }
+                rows.append(row)
+                say(line(row))
+    finally:
+        server.stop()
     return rows
 
 
@@ -60,7 +71,8 @@ def line(row: dict[str, Any]) -> str:
     """A row for a person."""
     kind = "resumed" if row["resumed_share"] > 0.5 else "new"
     return (
-        f"TLS {row['tls']} {kind:<8} {row['per_s']:,}/s, {row['per_core']:,} per core, "
+        f"{row['server']:<8} TLS {row['tls']} {kind:<8} "
+        f"{row['per_s']:,}/s, {row['per_core']:,} per core, "
         f"{row['us_each']} us each (server {row['server_busy']:.0%}, "
         f"client {row['client_busy']:.0%}, failed {row['failed']})"
     )

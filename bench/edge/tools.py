@@ -17,7 +17,7 @@ SOURCES = Path(__file__).resolve().parent
 BUILT = SOURCES.parent.parent / "build" / "bench"
 PROGRAMS = {
     "crowd": (["crowd.c", "run.c", "hear.c", "options.c"], ["-lssl", "-lcrypto"]),
-    "limit": (["limit.c"], []),
+    "limit": (["limit.c"], ["-lssl", "-lcrypto"]),
 }
 FLAGS = ["-O2", "-Wall", "-Wextra", "-std=gnu11"]
 
