@@ -22,8 +22,9 @@ from bench.edge.crowd import Heard, crowd, flags
 from bench.edge.fanout import path_of
 from bench.edge.processes import Server
 from bench.edge.programme import SPACE
-from stentor import tickets
 from stentor.clock import SystemClock
+from stentor.gate import tickets
+from stentor.gate.signing import day_keys
 from stentor.paths import Paths
 
 CROWD = 10_000
@@ -38,12 +39,11 @@ INTERVAL_MS = 500
 def write_tickets(folder: Path, count: int) -> Path:
     """A file of tickets that the node in this folder takes."""
     clock, keyring = SystemClock(), Paths(str(folder / "data")).keyring()
-    kid, key = next(iter(tickets.keys_of(keyring).items()))
+    keys = day_keys(keyring, clock.wall_time() / 1e9)
     expires_at_s = clock.wall_time() // 1_000_000_000 + TICKETS_VALID_S
     path = folder / "tickets"
     issued = (
-        tickets.issue(tickets.Ticket(SPACE, number, expires_at_s), kid, key)
-        for number in range(count)
+        tickets.issue(tickets.Ticket(SPACE, number, expires_at_s), keys) for number in range(count)
     )
     path.write_text("\n".join(issued) + "\n")
     return path

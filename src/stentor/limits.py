@@ -536,6 +536,107 @@ CERTIFICATE_DAYS = 30
 """A capacity certificate is valid for so long, unless version or settings change before."""
 CERTIFICATE_BYTES_MAX = 256 * 1024
 
+# The door's rules (gate/) ------------------------------------------------------------------------
+DOOR_KEY_S = 86_400
+"""The keys of the door change at midnight (UTC); yesterday's are taken for a day more."""
+CLOCK_SKEW_S = 30
+"""Clocks of two machines may differ by so much."""
+TICKET_AHEAD_MAX_S = 2 * 86_400
+"""A ticket that is valid for longer was not meant, whoever signed it."""
+SHUFFLE_US = 10_000_000
+"""Those who came before the doors opened have turns in so many microseconds after it."""
+CLAIM_S = 180
+"""So long a turn may be taken up: browsers let hidden pages sleep for a minute and more."""
+GONE_S = 720
+"""So long after its turn a place is worth one turn at the front; then it is worth nothing."""
+TURN_AHEAD_MAX_S = 3_600
+"""A turn is no further in the future, whatever its prefix has taken."""
+TURN_BUCKETS_MAX = 8_192
+"""Seconds of turns in which the usher counts who waits: two hours of arrivals."""
+REPORT_TURNS_MAX = 1_024
+"""Seconds of turns in one gate's report of one Space."""
+LET_IN_REMEMBERED = 65_536
+"""Numbers a gate remembers having let in: some 5 MB for a Space that fills fast."""
+REPORT_PREFIXES = 16
+"""Prefixes named in it: those that took the most places."""
+TALLY_PREFIXES_MAX = 16_384
+"""Prefixes counted between two reports; who comes when all are taken is not among the heaviest."""
+MARK_TRAIL_US = 2_000_000
+"""The mark stays so far behind the newest turns: reports of them are still on their way."""
+NOTICE_STALE_S = 10.0
+"""Without a notice for so long a gate lets people in as long as the edges have room."""
+SHOW_UP_S = 10.0
+"""A chair that was given away is kept free for so long until its stream begins."""
+SHOW_UP_PRIOR = 50.0
+"""People whose behaviour is assumed before that of real ones is known."""
+SHOW_UP_LEARNT_MAX = 2_000.0
+"""People remembered when it is learnt how many come when called: the latest count."""
+LISTEN_PRIOR_S = 1_200.0
+"""How long people stay, before anything is known of this audience."""
+WAIT_MAX_S = 86_400.0
+"""No estimate is longer."""
+POLL_MIN_S = 3.0
+"""A waiting page asks no more often."""
+POLL_MAX_S = 10.0
+"""And, times 1.25 for jitter, no more seldom: what it shows is never older than 15 s."""
+PATIENCE_S = 60
+"""Who would rather not compute has a turn so much later."""
+PATIENCE_UNITS = 4
+"""And takes so many places' worth of the share of their prefix."""
+SHARE_PREFIXES_MAX = 65_536
+"""Prefixes whose places are counted for one Space at one gate."""
+PREFIX_TEXTS_MAX = 8_192
+"""Addresses whose prefix is not worked out again."""
+SHARE_BURST_CALM = 256
+"""Places one prefix may take in a row without any later turn while nobody goes short."""
+SHARE_BURST_MIN = 8
+"""The same, and the chairs of one prefix, when people do: a household, an office."""
+SHARE_REFILL_S = 30
+"""So long until it may do so again."""
+SHARE_FLOOR = 0.005
+"""Of all chairs, what one prefix may hold in any case: behind an address may be thousands."""
+HEAVY_PREFIXES = 64
+"""Prefixes named in a notice, and in an edge's report."""
+USHER_PREFIXES_MAX = 16_384
+"""Prefixes the usher remembers having asked for places."""
+RESERVE_SHARE = 0.05
+"""Of the chairs, those kept for people with an account."""
+FILL_S = 60.0
+"""An audience that fills the house in less than so long is more than was expected."""
+ARRIVALS_EXPECTED_MIN = 20.0
+"""Arrivals a second that are never called many."""
+GATE_SILENT_S = 3.0
+"""A gate or edge that has not reported for so long is not counted on."""
+CHALLENGE_S = 120
+"""A challenge must be solved within it: the slowest telephone needs seconds."""
+CHALLENGE_BITS_BASE = 14
+"""16,384 hashes at most, half of it in the mean: 50 ms of a telephone."""
+CHALLENGE_BITS_TOP = 18
+"""For everybody: a second of a telephone."""
+PRICE_UP_S = 5.0
+PRICE_DOWN_S = 15.0
+"""Between two changes of the price of a place."""
+LADDER_UP_S = 5.0
+"""Pressure must last so long before a step up, and each further one takes as long."""
+LADDER_CALM_S = 30.0
+"""Calm must last so long before the first step down."""
+LADDER_DOWN_S = 20.0
+"""Between two steps down."""
+LADDER_EASE = 0.8
+"""A step is left when what it was taken for is below so much of its threshold."""
+CAPACITY_BUSY = 0.7
+"""The share of its processor an edge plans with: joins, parts and the unforeseen have the rest."""
+CAPACITY_CADENCE_MS = 1_000
+"""Capacity is reckoned at this cadence: latency is given up before people are."""
+CAPACITY_LISTENERS_KNOWN = 200
+"""From so many listeners on it is their measured cost alone that counts."""
+CAPACITY_SPARE = 0.05
+"""Of descriptors, memory and egress, what is left free."""
+LISTENER_SEND_S = 12e-6
+"""What one send costs on the reference machine, with some room: `make bench` has 9 µs."""
+LISTENER_BYTES = 16_384
+"""Memory of one listener, the kernel's included, with room for one that reads slowly."""
+
 # Telemetry ---------------------------------------------------------------------------------------
 TELEMETRY_ALIKE_MAX = 20
 """Lines that one place in the code says within the time below; how many more there were is told."""
@@ -576,6 +677,7 @@ CLIENTS_FOLLOWED_MAX = 16_384
 # Tokens ------------------------------------------------------------------------------------------
 TOKEN_BYTES_MAX = 1_024
 TICKET_BYTES_MAX = 128
+"""The signed texts of the door: a challenge, the longest, has 72 characters."""
 HOST_TOKEN_S = 24 * 3600
 SPEAKER_TOKEN_S = 24 * 3600
 INVITE_TOKEN_S = 7 * 24 * 3600
@@ -597,3 +699,7 @@ assert PART_SAMPLES * HLS_PARTIAL_PARTS * 5 == SAMPLE_RATE * HLS_SEGMENT_S, "fiv
 assert HLS_PARTIAL_SEGMENTS <= HLS_SKIP_SEGMENTS <= HLS_LIVE_SEGMENTS, "a delta skips old ones only"
 assert HLS_BLOCK_S < HLS_IDLE_S, "a Space somebody waits for is kept up with"
 assert BAN_MIN_S < BAN_MAX_S < OFFENDER_FORGOTTEN_S, "who comes back is remembered"
+
+assert LEASE_S < CLAIM_S < GONE_S, "a place outlasts a lease, and lapses before it is gone"
+assert 1.25 * POLL_MAX_S < 15, "no visible waiting page is older"
+assert CHALLENGE_BITS_BASE <= CHALLENGE_BITS_TOP <= CHALLENGE_BITS_MAX <= 32

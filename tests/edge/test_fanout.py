@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from stentor import tickets
 from stentor.errors import Unavailable
+from stentor.gate import tickets
+from stentor.gate.signing import day_keys
 from stentor.limits import RING_PARTS
 from stentor.record import Cursor, Rendition
 from stentor.space import card, events
@@ -207,10 +208,9 @@ async def test_a_ticket_that_is_shown_must_be_genuine(
 ) -> None:
     programme.begin()
     programme.play(2)
-    keys = tickets.keys_of(running.paths.keyring())
-    kid, key = next(iter(keys.items()))
-    good = tickets.issue(tickets.Ticket(SPACE, 1, round(time.time()) + 60), kid, key)
-    other = tickets.issue(tickets.Ticket("ba9876543210", 1, round(time.time()) + 60), kid, key)
+    keys = day_keys(running.paths.keyring(), time.time())
+    good = tickets.issue(tickets.Ticket(SPACE, 1, round(time.time()) + 60), keys)
+    other = tickets.issue(tickets.Ticket("ba9876543210", 1, round(time.time()) + 60), keys)
     for header in ("Stentor-Ticket: ", "Cookie: a=b; stentor-ticket="):
         visitor = await running.visit()
         visitor.write(f"GET {LIVE} HTTP/1.1\r\nHost: a\r\n{header}{good}\r\n\r\n")

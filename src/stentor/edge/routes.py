@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stentor import problem, tickets, tokens
+from stentor import problem, tokens
 from stentor.clock import Clock
 from stentor.edge import icy, page
 from stentor.edge.admission import Admission, begins, ended
@@ -18,6 +18,8 @@ from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
 from stentor.edge.static import StaticFile, answer, entity
 from stentor.errors import Refused, Unavailable
+from stentor.gate import tickets
+from stentor.gate.signing import Keys
 from stentor.record import RENDITION_NAMES, Cursor
 from stentor.relay import RADIO_FORMATS
 from stentor.tokens import Keyring
@@ -41,7 +43,7 @@ class Routes:
     web: Upstream
     stage: Upstream
     keyring: Keyring
-    ticket_keys: Mapping[bytes, bytes]
+    door_keys: Keys
     uncounted: Addresses
     clock: Clock
     url: str
@@ -183,7 +185,8 @@ class Routes:
         """A ticket need not be shown, but one that is must be genuine."""
         shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
         if shown:
-            tickets.check(shown, space, self.ticket_keys, self.clock.wall_time() / 1e9)
+            wall_time_s = self.clock.wall_time() / 1e9
+            tickets.check(shown, space, self.door_keys.at(wall_time_s).valid, wall_time_s)
 
     def _studio(self, request: Request, name: str) -> Answer:
         self.cards.find(name)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stentor import tickets
 from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.edge import static
@@ -28,6 +27,7 @@ from stentor.edge.shelf import Shelf
 from stentor.edge.steps import StepTeller
 from stentor.edge.throttle import Pin, Throttle
 from stentor.errors import Unavailable
+from stentor.gate.signing import Keys
 from stentor.ids import SpaceId
 from stentor.limits import (
     CLIENT_CONNECTIONS_MAX,
@@ -210,7 +210,7 @@ def _door(
         web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
         keyring=keyring,
-        ticket_keys=tickets.keys_of(keyring),
+        door_keys=Keys(keyring),
         uncounted=uncounted,
         clock=clock,
         url=settings.url,
