@@ -88,6 +88,13 @@ def test_modules_become_one_script(tmp_path: Path) -> None:
     assert "p{color:red}" in text
 
 
+def test_a_script_is_one_request_with_the_modules_it_takes_in(tmp_path: Path) -> None:
+    joined = "/** J. */\n{{inline b.js}}\nexport { one };\n"
+    files = folder(tmp_path, a_js=joined, b_js="/** B. */\nexport const one = 1;\n")
+    assert files["a.js"].content == b"/** J. */\nconst one=1;\nexport { one };\n"
+    assert files["a.js"].hash != files["b.js"].hash
+
+
 def test_nothing_breaks_out_of_the_page(tmp_path: Path) -> None:
     card = known(title=EVIL, host_name=EVIL, description=EVIL)
     page = pages(tmp_path).page(card)
