@@ -173,6 +173,12 @@ EDGE_LOOK_S = 0.1
 """How often a gate looks for an edge that is away."""
 ARRIVALS_MAX = 8_192
 """Connections whose handshake or first request is not whole yet; the oldest makes room."""
+CALLERS_PER_WAKE = 256
+"""Plain connections whose next request is looked at in a row; then others have their turn."""
+QUICK_BODY_BYTES_MAX = 4 * 1024
+"""A body that has come with its head and is no longer can be answered without a task."""
+REFUSALS_KEPT = 256
+"""Refusals that are at hand as bytes, one for each reason there is."""
 DEFER_ACCEPT_S = 5
 """The kernel keeps a connection on which nothing has arrived to itself for so long."""
 HEADER_DEADLINE_S = 10.0

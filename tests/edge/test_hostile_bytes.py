@@ -1,6 +1,7 @@
 """Any bytes at all: what is read of them is bounded, unambiguous, and what others read as well."""
 
 import itertools
+from collections.abc import Callable
 
 import h11
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stentor.edge.ranges import parse_range
-from stentor.edge.request import ChunkedBody, Request, find_head, parse_head
+from stentor.edge.request import ChunkedBody, Request, find_head, parse_head, parse_slowly
 from stentor.errors import Refused
 from stentor.limits import BODY_BYTES_MAX, CHUNKS_MAX, HEADER_BYTES_MAX
 
@@ -69,6 +70,34 @@ def test_a_head_that_is_taken_is_understood_alike_by_another_parser(head: bytes)
     assert request.body_bytes == (-1 if chunked else int(length))
 
 
+def found(read: Callable[[bytes], Request], head: bytes) -> tuple[object, ...]:
+    """All that is to be known of a head."""
+    try:
+        request = read(head)
+    except Refused as refused:
+        return (refused.code, refused.sentence)
+    names = sorted({name for name, _ in request.headers} | {"x", "cookie"})
+    return (
+        (request.method, request.target, request.version, request.body_bytes),
+        request.headers,
+        [(name, request.header(name)) for name in names],
+        request.keeps_alive,
+    )
+
+
+@given(heads())
+def test_a_head_read_at_once_is_understood_as_line_by_line(head: bytes) -> None:
+    end = find_head(head)
+    if end:
+        assert found(parse_head, head[:end]) == found(parse_slowly, head[:end])
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_so_is_anything(line: bytes, more: bytes) -> None:
+    for head in (line, b"GET / HTTP/1.1\r\nHost: a\r\n" + line, b"GET /" + line + more):
+        assert found(parse_head, head + b"\r\n\r\n") == found(parse_slowly, head + b"\r\n\r\n")
+
+
 @given(heads())
 def test_nothing_in_a_request_can_end_a_line(head: bytes) -> None:
     request = taken(head[: find_head(head)]) if find_head(head) else None
@@ -87,6 +116,8 @@ def test_nothing_in_a_request_can_end_a_line(head: bytes) -> None:
 def test_a_head_of_one_byte_takes_no_longer_than_another(fill: bytes, end: bytes) -> None:
     start = b"GET / HTTP/1.1\r\nHost: a\r\nX:"
     fill = fill * ((HEADER_BYTES_MAX - 100) // len(fill))
+    taken(b"GET / HTTP/1.1\r\nHost:" + fill + end + b"\r\n\r\n")
+    taken(b"GET /" + fill + end + b"\r\n\r\n")
     request = taken(start + fill + end + b"\r\n\r\n")
     assert (request is None) == (end in {b"\x01", b"\x7f"})
     if request is not None:

@@ -10,9 +10,11 @@ import pytest
 from stentor.limits import PROXIED_MAX
 from tests.edge.client import Visitor
 from tests.edge.conftest import Running
+from tests.edge.programme import SPACE, Programme
 from tests.edge.upstream import Upstream, saying
 
 HEALTH = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+PAGE = f"GET /s/{SPACE} HTTP/1.1\r\nHost: a\r\n\r\n"
 SIEGE = """
 import socket, sys, threading
 client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -40,10 +42,11 @@ async def besieged(port: int, said: str) -> AsyncIterator[None]:
         await program.wait()
 
 
-@pytest.mark.parametrize("said", [HEALTH, "\r\n"], ids=["requests", "empty lines"])
+@pytest.mark.parametrize("said", [HEALTH, PAGE, "\r\n"], ids=["requests", "pages", "empty lines"])
 async def test_who_never_stops_talking_leaves_others_their_turn(
-    running: Running, said: str
+    running: Running, programme: Programme, said: str
 ) -> None:
+    programme.begin()
     visitor = await running.visit()
     async with besieged(running.port, said):
         for _ in range(20):

@@ -3,7 +3,15 @@
 import msgspec
 
 from stentor import problem
-from stentor.edge.answer import SAFE_HEADERS, Answer, head_of, http_date, of_error
+from stentor.edge.answer import (
+    SAFE_HEADERS,
+    Answer,
+    head_of,
+    http_date,
+    in_one_piece,
+    of_error,
+    shared,
+)
 from stentor.edge.icy import format_of
 from stentor.errors import Refused, Unavailable
 from stentor.limits import FULL_RETRY_S
@@ -72,8 +80,18 @@ def not_followed() -> Answer:
 
 def full() -> Answer:
     """Every place is taken."""
-    sentence = "Every place at this door is taken; try again in a few seconds."
-    return of_error(Unavailable("door.full", sentence, FULL_RETRY_S))
+    return _FULL
+
+
+_FULL = shared(
+    of_error(
+        Unavailable(
+            "door.full",
+            "Every place at this door is taken; try again in a few seconds.",
+            FULL_RETRY_S,
+        )
+    )
+)
 
 
 def radio_full() -> Answer:
@@ -93,6 +111,6 @@ def whole(given: Answer, *, chunked: bool, wall_time_s: float) -> bytes:
     Args:
         chunked: whether the client speaks HTTP/1.1.
     """
-    body = given.body if isinstance(given.body, bytes) else b""
-    date = http_date(wall_time_s)
-    return head_of(given, version=int(chunked), keep=False, date=date) + body
+    if isinstance(given.body, bytes):
+        return in_one_piece(given, int(chunked), wall_time_s, keep=False)
+    return head_of(given, version=int(chunked), keep=False, date=http_date(wall_time_s))

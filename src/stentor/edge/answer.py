@@ -1,6 +1,7 @@
 """Answers: status, headers and body, and the bytes of their heads. Pure."""
 
 import email.utils
+import functools
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -8,7 +9,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from stentor import problem
-from stentor.errors import StentorError
+from stentor.errors import Refused, StentorError
+from stentor.limits import REFUSALS_KEPT
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -46,10 +48,57 @@ class Answer:
     length: int | None = None
 
 
+class Shared(Answer):
+    """An answer that many are given, in few forms: each is made once a second. Never changed."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        super().__init__(status, headers, body)
+        self._made: dict[tuple[int, bool], tuple[int, bytes]] = {}
+
+    def form(self, version: int, wall_time_s: float, *, keep: bool) -> bytes:
+        """The whole answer as `in_one_piece` makes it."""
+        second, made = self._made.get((version, keep)) or (0, b"")
+        if second != int(wall_time_s):
+            made = _form(self, version, wall_time_s, keep=keep)
+            self._made[version, keep] = int(wall_time_s), made
+        return made
+
+
+def shared(given: Answer) -> Shared:
+    """An answer whose body is at hand, for many."""
+    assert isinstance(given.body, bytes), "asked of those whose body is at hand"
+    return Shared(given.status, given.headers, given.body)
+
+
+def in_one_piece(given: Answer, version: int, wall_time_s: float, *, keep: bool) -> bytes:
+    """Head and body of an answer whose body is at hand, for a client of HTTP/1.`version`."""
+    if type(given) is Shared:
+        return given.form(version, wall_time_s, keep=keep)
+    return _form(given, version, wall_time_s, keep=keep)
+
+
+def _form(given: Answer, version: int, wall_time_s: float, *, keep: bool) -> bytes:
+    assert isinstance(given.body, bytes), "asked of those whose body is at hand"
+    head = head_of(given, version=version, keep=keep, date=http_date(wall_time_s))
+    return head if given.status in BODILESS else head + given.body
+
+
 def of_error(error: StentorError, *extra: tuple[str, str]) -> Answer:
     """An error as a problem document (RFC 9457)."""
     headers = [*problem.headers_of(error).items(), *SAFE_HEADERS, *extra]
     return Answer(problem.status_of(error), headers, problem.body_of(error))
+
+
+@functools.lru_cache(REFUSALS_KEPT)
+def _refusal(code: str, sentence: str) -> Shared:
+    return shared(of_error(Refused(code, sentence)))
+
+
+def refusal(refused: Refused) -> Shared:
+    """As `of_error`; whoever is refused for the same reason shares it."""
+    return _refusal(refused.code, refused.sentence)
 
 
 def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
@@ -60,7 +109,10 @@ def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
     phrase = _REASONS.get(answer.status, "Unknown")
     lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {date}"]
     # A header injected through a value would be an answer of the attacker's (RFC 9110 section 5.5).
-    lines += [f"{name}: {_UNSAFE.sub('', value)}" for name, value in answer.headers]
+    lines += [
+        f"{name}: {value if value.isprintable() else _UNSAFE.sub('', value)}"
+        for name, value in answer.headers
+    ]
     length = len(answer.body) if isinstance(answer.body, bytes) else answer.length
     if answer.length is not None:
         length = answer.length
@@ -78,7 +130,12 @@ def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
 
 def http_date(wall_time_s: float) -> str:
     """A date as headers write it (RFC 9110 section 5.6.7)."""
-    return email.utils.formatdate(wall_time_s, usegmt=True)
+    return _date_of(int(wall_time_s))
+
+
+@functools.lru_cache(8)
+def _date_of(second: int) -> str:
+    return email.utils.formatdate(second, usegmt=True)
 
 
 def chunk(data: bytes) -> bytes:

@@ -1,16 +1,21 @@
-"""A connection from accept to its first request: no task, no timer, a few bytes of memory.
+"""A connection that speaks TLS, from accept to its first request: no task, no timer.
 
 A crowd that arrives at once is a crowd of these. Whoever has come to listen is admitted from here;
-everybody else is given a task of their own.
+everybody else is given a task of their own. (Plain connections: `doorstep.py`.)
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 
-from stentor.edge.request import find_head
+from stentor.edge.admission import Admission
+from stentor.edge.conversation import Conversations
+from stentor.edge.doorstep import Listeners, Quick
+from stentor.edge.request import find_head, parse_head
 from stentor.edge.wire import READ_BYTES, Wire
 from stentor.errors import StentorError
+from stentor.limits import ARRIVALS_MAX
 
 
 class Arrival:
@@ -21,14 +26,14 @@ class Arrival:
         data: what has arrived.
         due: by when its request's head must be whole, in the loop's time.
         release: gives its place back.
+        over: whether the connection has ended: there is nobody left to answer.
     """
 
-    __slots__ = ("_loop", "_met", "_writes", "data", "due", "release", "wire")
+    __slots__ = ("_loop", "_met", "_writes", "data", "due", "over", "release", "wire")
 
     def __init__(
         self,
         wire: Wire,
-        data: bytes,
         due: float,
         release: Callable[[], None],
         met: Callable[["Arrival"], None],
@@ -40,11 +45,12 @@ class Arrival:
         """
         self._loop = asyncio.get_running_loop()
         self.wire = wire
-        self.data = bytearray(data)
+        self.data = bytearray()
         self.due = due
         self.release = release
         self._met = met
         self._writes = False
+        self.over = False
         self._loop.add_reader(wire.socket.fileno(), self.look)
 
     def look(self) -> None:
@@ -55,6 +61,7 @@ class Arrival:
             while True:
                 data = self.wire.socket.recv(READ_BYTES)
                 if not data:
+                    self.over = True
                     break
                 self.data += data
                 if find_head(self.data):
@@ -65,8 +72,10 @@ class Arrival:
         except ssl.SSLWantWriteError:
             self._wait_to_write(True)
             return
-        except (OSError, ValueError, StentorError):
-            pass  # whoever it is met by will find the same
+        except StentorError:
+            pass  # whoever it is met by will find the same, and say so
+        except (OSError, ValueError):  # ValueError: TLS refuses a socket that is gone
+            self.over = True
         self.leave()
         self._met(self)
 
@@ -84,3 +93,99 @@ class Arrival:
         descriptor = self.wire.socket.fileno()
         self._loop.remove_reader(descriptor)
         self._wait_to_write(False)
+
+
+class Arrivals:
+    """All connections that shake hands, or have done so and asked for nothing yet."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        quick: Quick,
+        listeners: Listeners,
+        pass_on: Callable[[Arrival], None],
+    ) -> None:
+        """Begin with nobody. Args: pass_on: is given who wants to be served in a task."""
+        self._conversations = conversations
+        self._quick = quick
+        self._listeners = listeners
+        self._pass_on = pass_on
+        self._held: dict[Arrival, None] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._held)
+
+    def meet(
+        self,
+        connection: socket.socket,
+        peer: str,
+        tls: ssl.SSLContext,
+        release: Callable[[], None],
+        now: float,
+    ) -> None:
+        """Shake hands with a new connection."""
+        patience_s = self._conversations.deadlines
+        try:
+            wire = Wire(connection, peer, tls, patience_s.stuck_s)
+        except (OSError, ValueError):  # TLS refuses a socket that is gone
+            connection.close()
+            release()
+            return
+        while len(self._held) >= ARRIVALS_MAX:
+            self._dismiss(next(iter(self._held)))  # whoever has said nothing for longest
+        arrival = Arrival(wire, now + patience_s.header_s, release, self._met)
+        self._held[arrival] = None
+        arrival.look()
+
+    def sweep(self, now: float) -> None:
+        """Let go of those who have not asked for anything in time."""
+        overdue = []
+        for arrival in self._held:
+            if arrival.due > now:
+                break
+            overdue.append(arrival)
+        for arrival in overdue:
+            del self._held[arrival]
+            arrival.leave()
+            # Whoever has begun to say something is told that it took too long.
+            self._pass_on(arrival)
+
+    def close(self) -> None:
+        """Let go of all."""
+        for arrival in list(self._held):
+            self._dismiss(arrival)
+
+    def _met(self, arrival: Arrival) -> None:
+        """An arrival has said what it wants, or never will."""
+        self._held.pop(arrival, None)
+        if arrival.over:
+            arrival.wire.close()
+            arrival.release()
+        elif not arrival.data or not self._admit(arrival):
+            self._pass_on(arrival)
+
+    def _admit(self, arrival: Arrival) -> bool:
+        """Whether somebody had come to listen, and has been handed over."""
+        wire, data = arrival.wire, bytes(arrival.data)
+        try:
+            end = find_head(data)
+            request = parse_head(data[:end]) if end else None
+            if request is None or request.body_bytes:
+                return False
+            visitor = self._conversations.visitor(request, wire.peer)
+            given = self._quick(request, visitor, b"")
+        except StentorError:
+            return False  # the same will be found, and answered, by a task
+        if not isinstance(given, Admission) or self._listeners.is_full:
+            return False
+        assert isinstance(wire.socket, ssl.SSLSocket), "whoever speaks plain HTTP is refused"
+        self._listeners.admit(wire.socket, given)
+        arrival.release()
+        return True
+
+    def _dismiss(self, arrival: Arrival) -> None:
+        del self._held[arrival]
+        arrival.leave()
+        arrival.wire.close()
+        arrival.release()

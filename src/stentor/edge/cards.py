@@ -14,7 +14,12 @@ import msgspec
 from stentor.clock import Clock
 from stentor.errors import Refused
 from stentor.ids import SpaceId, is_space_id
-from stentor.limits import CARD_BYTES_MAX, CARDS_KEPT, LIVE_LISTED_MAX, SPACES_KEPT_MAX
+from stentor.limits import (
+    CARD_BYTES_MAX,
+    CARDS_KEPT,
+    LIVE_LISTED_MAX,
+    SPACES_KEPT_MAX,
+)
 from stentor.paths import Paths
 from stentor.space.card import Card, decode
 
@@ -60,12 +65,17 @@ def read_card(path: Path | str, known: KnownCard | None) -> KnownCard | None:
 
 
 class Cards:
-    """Cards by Space, looked up at every request; a look costs one `stat`."""
+    """Cards by Space, looked up at every request.
+
+    A look at the disk costs one `stat`; whoever comes in the same turn of the event loop is told
+    the same.
+    """
 
     def __init__(self, paths: Paths, clock: Clock) -> None:
         self._paths = paths
         self._clock = clock
-        self._known: OrderedDict[SpaceId, tuple[str, KnownCard]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[str, KnownCard]] = OrderedDict()
+        self._seen: set[str] = set()
         self._live: list[Card] = []
         self._listed_at = -LIST_AGE_S
         self._looking = False
@@ -76,19 +86,27 @@ class Cards:
         Raises:
             Refused: `space.unknown`.
         """
-        space = SpaceId(text)
-        path, known = self._known.get(space) or (None, None)
+        path, known = self._known.get(text) or (None, None)
+        if known is not None and text in self._seen:
+            return known
         if path is None and is_space_id(text):
-            path = str(self._paths.card(space))
+            path = str(self._paths.card(SpaceId(text)))
         known = read_card(path, known) if path is not None else None
-        if path is None or known is None or known.card.space != space:
-            self._known.pop(space, None)
+        if path is None or known is None or known.card.space != text:
+            self._forget(text)
             raise Refused("space.unknown", "There is no Space at this address.")
-        self._known[space] = path, known
-        self._known.move_to_end(space)
+        self._known[text] = path, known
+        self._known.move_to_end(text)
+        if not self._seen:
+            asyncio.get_running_loop().call_soon(self._seen.clear)
+        self._seen.add(text)
         if len(self._known) > CARDS_KEPT:
-            self._known.popitem(last=False)
+            self._forget(next(iter(self._known)))
         return known
+
+    def _forget(self, text: str) -> None:
+        self._known.pop(text, None)
+        self._seen.discard(text)
 
     async def live(self) -> list[Card]:
         """Spaces that are live or whose doors are open, newest first; a few seconds old."""

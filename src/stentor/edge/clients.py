@@ -102,6 +102,10 @@ class Shares:
         self._taken: dict[str, int] = {}  # only those who have some
         self._lock = threading.Lock()
 
+    def has_room(self, client: str) -> bool:
+        """Whether this client may have one more."""
+        return self._taken.get(client, 0) < self._most
+
     def take(self, client: str) -> bool:
         """Take one, to be given back; False when this client has as many as it may."""
         with self._lock:

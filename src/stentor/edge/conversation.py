@@ -83,6 +83,10 @@ class Conversations:
         """Whom a request on the connection of a peer comes from."""
         return visitor_of(request, peer, self._scheme, self._proxies)
 
+    def keeps(self, request: Request) -> bool:
+        """Whether another request may follow on its connection."""
+        return request.keeps_alive and not self._closing
+
     def close(self) -> None:
         """Answer what was asked, and nothing after it."""
         self._closing = True
@@ -113,7 +117,7 @@ class Conversations:
                 if request is None:
                     await wire.finish()
                     return None
-                keep = request.keeps_alive and not self._closing
+                keep = self.keeps(request)
                 visitor = self.visitor(request, wire.peer)
                 body = await self._body(wire, request, data, client_of(visitor.address))
             except StentorError as error:

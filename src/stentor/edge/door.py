@@ -1,28 +1,28 @@
 """The public door: takes connections, and gives each to whom it wants to see."""
 
 import asyncio
+import contextlib
 import errno
 import logging
+import os
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol
 
-from stentor.edge.admission import Admission, full
+from stentor.clock import Clock
+from stentor.edge.admission import Admission, full, whole
 from stentor.edge.answer import of_error
-from stentor.edge.arrival import Arrival
+from stentor.edge.arrival import Arrival, Arrivals
 from stentor.edge.certificate import Certificate
 from stentor.edge.clients import Addresses, Shares, client_of
 from stentor.edge.conversation import Conversations
+from stentor.edge.doorstep import READ_BYTES, Caller, Doorstep, Listeners, Quick
 from stentor.edge.introduction import Introductions
-from stentor.edge.proxy import Visitor
-from stentor.edge.request import Request, find_head, parse_head
-from stentor.edge.status import Status
-from stentor.edge.wire import READ_BYTES, TCP_NOTSENT_LOWAT, Wire
-from stentor.errors import Refused, StentorError
+from stentor.edge.wire import TCP_NOTSENT_LOWAT, Wire
+from stentor.errors import Refused
 from stentor.limits import (
     ACCEPTS_PER_WAKE,
-    ARRIVALS_MAX,
     CLIENT_CONNECTIONS_MAX,
     CLIENT_DEAD_MS,
     CONNECTIONS_MAX,
@@ -43,28 +43,6 @@ SWEEP_S = 0.25
 """How often connections that ask for nothing are looked at."""
 
 
-class Listeners(Protocol):
-    """Whoever takes the connections of listeners: the fan-out in this process, or others."""
-
-    @property
-    def listeners_count(self) -> int:
-        """Connections this process holds for them."""
-        ...
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no place for one more."""
-        ...
-
-    def admit(self, connection: socket.socket, admission: Admission) -> None:
-        """Take a connection over."""
-        ...
-
-    def status(self) -> Status:
-        """How it stands."""
-        ...
-
-
 class Door:
     """Serves the connections of one shared listening socket until it is closed."""
 
@@ -72,8 +50,9 @@ class Door:
         self,
         listening: socket.socket,
         conversations: Conversations,
-        quick: Callable[[Request, Visitor], Admission | None],
+        quick: Quick,
         listeners: Listeners,
+        clock: Clock,
         *,
         certificate: Certificate,
         introduced_by: Addresses,
@@ -85,7 +64,7 @@ class Door:
         """Nothing is accepted before `open`.
 
         Args:
-            quick: what a request is admitted for; None when it is not that simple.
+            quick: what a request gets when that can be said at once.
             listeners: who takes those who are admitted.
             certificate: how it speaks TLS, if it does.
             introduced_by: proxies that say in a PROXY header for whom they connect.
@@ -96,14 +75,18 @@ class Door:
         self._conversations = conversations
         self._quick = quick
         self._listeners = listeners
+        self._clock = clock
         self._certificate = certificate
         self._introduced_by = introduced_by
-        self._introductions = Introductions(conversations.deadlines.header_s, self._receive)
+        self._introductions = Introductions(conversations.deadlines.header_s, self._introduced)
         self._uncounted = uncounted
         self._has_siblings = has_siblings
         self._connections_max = connections_max
         self._connections_of = Shares(client_connections_max)
-        self._arrivals: dict[Arrival, None] = {}
+        self._doorstep = Doorstep(
+            conversations, quick, listeners, self._connections_of, clock, self._take_over
+        )
+        self._arrivals = Arrivals(conversations, quick, listeners, self._serve_arrival)
         self._sweeping: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turned_away = 0
@@ -120,6 +103,7 @@ class Door:
         options(socket.SOL_SOCKET, socket.SO_SNDBUF, LISTENER_SEND_BUFFER_BYTES)
         options(socket.SOL_SOCKET, socket.SO_RCVBUF, DOOR_RECEIVE_BUFFER_BYTES)
         options(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
+        self._doorstep.open()
         self._begin_accepting()
         self._sweep()
 
@@ -133,9 +117,9 @@ class Door:
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._introductions.close()
-        for arrival in list(self._arrivals):
-            self._dismiss(arrival)
+        self._arrivals.close()
         self._conversations.close()
+        self._doorstep.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
         for task in list(self._tasks):
@@ -149,14 +133,19 @@ class Door:
         Args:
             left: the other processes had time to take them.
         """
-        if self._is_full:
-            self._conversations.make_room(ACCEPTS_PER_WAKE)
+        room = self._room
+        if room <= 0:
+            self._make_room()
+        now = asyncio.get_running_loop().time()
         for _ in range(ACCEPTS_PER_WAKE):
-            if self._has_siblings and self._is_full and not left:
+            if room <= 0:
+                room = self._room
+            if self._has_siblings and room <= 0 and not left:
                 self._pause()
                 return
+            room -= 1
             try:
-                connection, address = self._listening.accept()
+                descriptor, address = self._listening._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 return  # another was faster
             except OSError as error:
@@ -165,111 +154,108 @@ class Door:
                     self._pause()
                     return
                 continue  # the peer gave up while it waited
-            connection.setblocking(False)
+            os.set_blocking(descriptor, False)
             peer = address[0].removeprefix("::ffff:") if address else ""
             if peer in self._introduced_by:
-                self._introductions.hear(connection, peer)
+                self._introductions.hear(self._socket(descriptor), peer)
             else:
-                self._receive(connection, peer)
+                self._receive(descriptor, peer, now)
 
-    def _receive(self, connection: socket.socket, peer: str) -> None:
-        """Give a connection a place, or a word why there is none."""
-        release = self._place_for(peer)
-        if release is not None:
-            self._greet(connection, peer, release)
-        elif self._turned_away >= TURNED_AWAY_MAX:
-            connection.close()
+    def _make_room(self) -> None:
+        """Let go of those who have not asked for anything for longest."""
+        self._doorstep.make_room(ACCEPTS_PER_WAKE)
+        self._conversations.make_room(ACCEPTS_PER_WAKE)
+
+    def _introduced(self, connection: socket.socket, peer: str) -> None:
+        """A proxy has said for whom it connected."""
+        self._receive(connection.detach(), peer, asyncio.get_running_loop().time())
+
+    def _receive(self, descriptor: int, peer: str, now: float) -> None:
+        """Give a connection a place, or a word why there is none. Everybody comes by here once."""
+        client = "" if peer in self._uncounted else client_of(peer)
+        if self._is_full or (client and not self._connections_of.has_room(client)):
+            self._refuse(descriptor, peer)
+        elif self._certificate.context is None:
+            self._doorstep.meet(descriptor, peer, client, now)
+        else:
+            self._arrivals.meet(
+                self._socket(descriptor),
+                peer,
+                self._certificate.context,
+                self._share_of(client),
+                now,
+            )
+
+    def _share_of(self, client: str) -> Callable[[], None]:
+        """A share of a client that may have one more, as the way to give it back."""
+        if not client:
+            return lambda: None
+        self._connections_of.take(client)
+        return partial(self._connections_of.give_back, client)
+
+    def _socket(self, descriptor: int) -> socket.socket:
+        """A connection that is more than a descriptor."""
+        return socket.socket(self._listening.family, socket.SOCK_STREAM, 0, descriptor)
+
+    def _refuse(self, descriptor: int, peer: str) -> None:
+        """A clear word to whom there is no place for, at the least cost."""
+        if self._certificate.context is None:
+            with contextlib.suppress(BlockingIOError):
+                if self._refuse_at_once(descriptor):
+                    return
+        if self._turned_away >= TURNED_AWAY_MAX:
+            os.close(descriptor)
         else:
             self._turned_away += 1
-            self._start(self._turn_away(connection, peer))
+            self._start(self._turn_away(self._socket(descriptor), peer))
 
-    def _greet(self, connection: socket.socket, peer: str, release: Callable[[], None]) -> None:
-        """Look at once at what a connection wants: mostly it has said so already."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._conversations.deadlines.header_s
-        data = b""
-        tls = self._certificate.context
-        if tls is None:
-            try:
-                data = connection.recv(READ_BYTES)
-            except BlockingIOError:
-                pass
-            except OSError:
-                connection.close()
-                release()
-                return
-            if data and self._admit(connection, peer, data, release):
-                return
+    def _refuse_at_once(self, descriptor: int) -> bool:
+        """Whether all that was said could be read: then closing resets nothing that is answered.
+
+        Raises:
+            BlockingIOError: nothing was said yet.
+        """
         try:
-            wire = Wire(connection, peer, tls, self._conversations.deadlines.stuck_s)
-        except (OSError, ValueError):  # TLS refuses a socket that is gone
-            connection.close()
-            release()
-            return
-        if data and find_whole(data):
-            self._start(self._serve(wire, bytearray(data), due, release))
-            return
-        while len(self._arrivals) >= ARRIVALS_MAX:
-            self._dismiss(next(iter(self._arrivals)))  # whoever has said nothing for longest
-        arrival = Arrival(wire, data, due, release, self._met)
-        self._arrivals[arrival] = None
-        if tls is not None:
-            arrival.look()
-
-    def _met(self, arrival: Arrival) -> None:
-        """An arrival has said what it wants, or never will."""
-        self._arrivals.pop(arrival, None)
-        wire, data = arrival.wire, arrival.data
-        if data and self._admit(wire.socket, wire.peer, bytes(data), arrival.release):
-            return
-        self._start(self._serve(wire, data, arrival.due, arrival.release))
-
-    def _admit(
-        self, connection: socket.socket, peer: str, data: bytes, release: Callable[[], None]
-    ) -> bool:
-        """Whether somebody had come to listen, and has been handed over."""
-        try:
-            end = find_head(data)
-            if not end:
+            if len(os.read(descriptor, READ_BYTES)) >= READ_BYTES:
                 return False
-            request = parse_head(data[:end])
-            admission = self._quick(request, self._conversations.visitor(request, peer))
-        except StentorError:
-            return False  # the same will be found, and answered, by a task
-        if admission is None or self._listeners.is_full:
-            return False
-        self._hand_over(connection, admission, release)
+            wall_time_s = self._clock.wall_time() / 1e9
+            os.write(descriptor, whole(full(), chunked=True, wall_time_s=wall_time_s))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            _telemetry.debug("a connection broke: %s", type(error).__name__)
+        os.close(descriptor)
         return True
 
-    def _hand_over(
-        self, connection: socket.socket, admission: Admission, release: Callable[[], None]
+    def _serve_arrival(self, arrival: Arrival) -> None:
+        self._start(self._serve(arrival.wire, arrival.data, arrival.due, arrival.release))
+
+    def _take_over(
+        self, caller: Caller, release: Callable[[], None], unsent: bytes, ends: bool
     ) -> None:
-        self._listeners.admit(connection, admission)
+        """Serve in a task who asks for more than can be given at once."""
+        patience_s = self._conversations.deadlines.stuck_s
+        wire = Wire(self._socket(caller.descriptor), caller.peer, None, patience_s)
+        data = bytearray(caller.data)
+        self._start(self._serve(wire, data, caller.due, release, unsent, ends=ends))
+
+    def _hand_over(self, wire: Wire, admission: Admission, release: Callable[[], None]) -> None:
+        connection = wire.socket
+        if isinstance(connection, ssl.SSLSocket):
+            self._listeners.admit(connection, admission)
+        else:
+            self._listeners.admit(connection.detach(), admission)
         release()
 
     def _sweep(self) -> None:
         """Let go of those who have not asked for anything in time."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        overdue = []
-        for arrival in self._arrivals:
-            if arrival.due > now:
-                break
-            overdue.append(arrival)
-        for arrival in overdue:
-            del self._arrivals[arrival]
-            arrival.leave()
-            # Whoever has begun to say something is told that it took too long.
-            self._start(self._serve(arrival.wire, arrival.data, arrival.due, arrival.release))
+        self._doorstep.sweep(now)
+        self._arrivals.sweep(now)
         self._sweeping = loop.call_later(
             min(SWEEP_S, self._conversations.deadlines.header_s), self._sweep
         )
-
-    def _dismiss(self, arrival: Arrival) -> None:
-        del self._arrivals[arrival]
-        arrival.leave()
-        arrival.wire.close()
-        arrival.release()
 
     def _start(self, serving: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(serving)
@@ -277,20 +263,15 @@ class Door:
         task.add_done_callback(self._tasks.discard)
 
     @property
-    def _is_full(self) -> bool:
-        held = len(self._tasks) - self._turned_away + len(self._arrivals) + len(self._introductions)
-        return held + self._listeners.listeners_count >= self._connections_max
+    def _room(self) -> int:
+        """How many more connections this process takes."""
+        held = len(self._tasks) - self._turned_away + len(self._arrivals)
+        held += len(self._introductions) + len(self._doorstep)
+        return self._connections_max - held - self._listeners.listeners_count
 
-    def _place_for(self, peer: str) -> Callable[[], None] | None:
-        """A place for a connection, as the way to give it back; None when there is none."""
-        if self._is_full:
-            return None
-        if peer in self._uncounted:
-            return lambda: None
-        client = client_of(peer)
-        if not self._connections_of.take(client):
-            return None
-        return partial(self._connections_of.give_back, client)
+    @property
+    def _is_full(self) -> bool:
+        return self._room <= 0
 
     def _pause(self) -> None:
         loop = asyncio.get_running_loop()
@@ -329,12 +310,27 @@ class Door:
         return True
 
     async def _serve(
-        self, wire: Wire, data: bytearray, due: float, release: Callable[[], None]
+        self,
+        wire: Wire,
+        data: bytearray,
+        due: float,
+        release: Callable[[], None],
+        unsent: bytes = b"",
+        *,
+        ends: bool = False,
     ) -> None:
-        """One connection, from its first request to its end or to its new owner."""
+        """One connection, from its next request to its end or to its new owner.
+
+        Args:
+            unsent: what is left to send of an answer.
+            ends: whether the connection ends with that.
+        """
         admission = None
         try:
-            if await self._shake(wire, due):
+            await wire.send(unsent)
+            if ends:
+                await wire.finish()
+            elif await self._shake(wire, due):
                 wire.widen()
                 admission = await self._conversations.converse(wire, data, due)
             if admission is not None and self._listeners.is_full:
@@ -349,15 +345,7 @@ class Door:
             _telemetry.exception("a connection ended by a fault of ours")
         if admission is not None:
             wire.narrow()
-            self._hand_over(wire.socket, admission, release)
+            self._hand_over(wire, admission, release)
         else:
             wire.close()
             release()
-
-
-def find_whole(data: bytes) -> bool:
-    """Whether no more is to be waited for: a head is whole, or will never be."""
-    try:
-        return bool(find_head(data))
-    except StentorError:
-        return True

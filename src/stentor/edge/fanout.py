@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import select
-import socket
 import ssl
 import threading
 from collections import deque
@@ -124,12 +123,12 @@ class Fanout(threading.Thread):
         """Listeners held, those not yet looked at included. To be called from any thread."""
         return len(self._delivery.listeners) + len(self._inbox)
 
-    def admit(self, connection: socket.socket, admission: Admission) -> None:
-        """Take over a connection. To be called from any thread."""
-        if isinstance(connection, ssl.SSLSocket):
-            self._inbox.append(Listener(connection.fileno(), admission, connection))
+    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
+        """Take over a connection, a plain one as a descriptor. To be called from any thread."""
+        if isinstance(connection, int):
+            self._inbox.append(Listener(connection, admission))
         else:
-            self._inbox.append(Listener(connection.detach(), admission))
+            self._inbox.append(Listener(connection.fileno(), admission, connection))
         self._ring()
 
     def take(self, descriptor: int, admission: Admission) -> None:

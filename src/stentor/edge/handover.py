@@ -5,7 +5,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import socket
+import ssl
 from collections import deque
 from pathlib import Path
 
@@ -82,19 +84,18 @@ class Link:
                 self.status, self.handed, self.heard_at = _statuses.decode(data), 0, now
         return True
 
-    def give(self, some: list[tuple[socket.socket, Admission]]) -> bool:
+    def give(self, descriptors: list[int], admissions: list[Admission]) -> bool:
         """Hand some connections over, all or none; what was handed over is closed here."""
         if self.socket is None:
             return False
-        descriptors = array.array("i", [connection.fileno() for connection, _ in some])
-        data = _encoder.encode([admission for _, admission in some])
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         try:
-            self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+            self.socket.sendmsg((_encoder.encode(admissions),), (rights,))
         except OSError:  # full for the moment; that it has gone is noticed by its end
             return False
-        self.handed += len(some)
-        for connection, _ in some:
-            connection.close()
+        self.handed += len(descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
         return True
 
 
@@ -106,7 +107,8 @@ class Edges:
         self._links = [Link(path, index) for index, path in enumerate(sockets)]
         self._home = self._links[home]
         self._clock = clock
-        self._waiting: deque[tuple[socket.socket, Admission, float]] = deque()
+        self._waiting: deque[tuple[int, Admission, float]] = deque()
+        self._spare = 0
         self._flushing: asyncio.Handle | None = None
         self._looking: asyncio.Handle | None = None
 
@@ -121,8 +123,8 @@ class Edges:
                 handle.cancel()
         for link in self._links:
             self._lose(link)
-        for connection, _, _ in self._waiting:
-            connection.close()
+        for descriptor, _, _ in self._waiting:
+            os.close(descriptor)
         self._waiting.clear()
 
     @property
@@ -133,31 +135,39 @@ class Edges:
     @property
     def is_full(self) -> bool:
         """Whether there is no room anywhere, though edges are there."""
-        now = self._clock.now()
-        alive = [link for link in self._links if link.socket is not None]
-        return len(self._waiting) >= JOINS_HELD_MAX or (
-            bool(alive) and all(link.room(now) <= 0 for link in alive)
-        )
+        if self._spare <= 0:
+            now = self._clock.now()
+            alive = [link for link in self._links if link.socket is not None]
+            self._spare = JOINS_HELD_MAX - len(self._waiting)
+            if alive:
+                rooms = sum(max(0, link.room(now)) for link in alive)
+                self._spare = min(self._spare, rooms - len(self._waiting))
+        return self._spare <= 0
 
     def status(self) -> Status:
         """How the gate's own edge stands, as it said last."""
         return self._home.status
 
-    def admit(self, connection: socket.socket, admission: Admission) -> None:
+    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
         """Hand a connection over, with all others that come in the same moment."""
+        assert isinstance(connection, int), "what TLS knows of a connection cannot be handed over"
         self._waiting.append((connection, admission, self._clock.now()))
+        self._spare -= 1
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = None
+        self._spare = 0  # from here on it is counted anew
         now = self._clock.now()
         while self._waiting and self._waiting[0][2] < now - JOINS_HELD_S:
-            connection, admission, _ = self._waiting.popleft()
-            _turn_away(connection, admission, self._clock.wall_time() / 1e9)
+            descriptor, admission, _ = self._waiting.popleft()
+            _turn_away(descriptor, admission, self._clock.wall_time() / 1e9)
         while self._waiting:
-            some = [(one, two) for one, two, _ in itertools.islice(self._waiting, HANDED_AT_ONCE)]
-            if not any(link.give(some) for link in self._choices(now)):
+            some = list(itertools.islice(self._waiting, HANDED_AT_ONCE))
+            descriptors = [descriptor for descriptor, _, _ in some]
+            admissions = [admission for _, admission, _ in some]
+            if not any(link.give(descriptors, admissions) for link in self._choices(now)):
                 self._flushing = asyncio.get_running_loop().call_later(EDGE_LOOK_S, self._flush)
                 return
             for _ in some:
@@ -192,7 +202,7 @@ class Edges:
             link.close()
 
 
-def _turn_away(connection: socket.socket, admission: Admission, wall_time_s: float) -> None:
-    with contextlib.suppress(OSError), connection:
+def _turn_away(descriptor: int, admission: Admission, wall_time_s: float) -> None:
+    with contextlib.suppress(OSError), socket.socket(fileno=descriptor) as connection:
         connection.send(whole(full(), chunked=admission.chunked, wall_time_s=wall_time_s))
         connection.shutdown(socket.SHUT_WR)

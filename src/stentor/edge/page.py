@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stentor.edge.answer import SAFE_HEADERS
 from stentor.edge.cards import KnownCard
-from stentor.edge.static import StaticFile, inline, squeeze
+from stentor.edge.static import Entity, StaticFile, inline, squeeze
 from stentor.errors import Unavailable
 from stentor.limits import PAGES_KEPT
 from stentor.space.card import Card
@@ -23,11 +23,15 @@ SUMMARY_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A rendered document, ready to be sent."""
+    """A rendered document.
+
+    Attributes:
+        entity: the same, ready to be sent.
+    """
 
     content: bytes
-    gzipped: bytes
     headers: list[tuple[str, str]]
+    entity: Entity
 
 
 class SpacePages:
@@ -85,7 +89,7 @@ class SpacePages:
             ("Permissions-Policy", "microphone=(), camera=(), geolocation=()"),
             *SAFE_HEADERS,
         ]
-        return Page(content, squeeze(content), headers)
+        return Page(content, headers, Entity(content, squeeze(content), headers))
 
 
 def policy_of(text: str, *, microphone: bool = False) -> str:

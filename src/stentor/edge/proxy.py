@@ -5,9 +5,10 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from stentor.edge.answer import BODILESS, Answer
 from stentor.edge.request import Request
@@ -42,8 +43,7 @@ class _Broken(Exception):  # noqa: N818 - what it is
     """The connection to the process behind ended before it had answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True, gc=False):
     """Whom a request comes from, as the processes behind are told.
 
     Attributes:

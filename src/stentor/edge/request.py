@@ -3,8 +3,8 @@
 HTTP/1.1 after RFC 9112. Pure: bytes in, a `Request` or a `Refused` out.
 """
 
+import functools
 import re
-from dataclasses import dataclass
 
 from stentor.errors import Refused
 from stentor.limits import BODY_BYTES_MAX, CHUNKS_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX
@@ -16,29 +16,74 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) 
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
-_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
+_HOST = re.compile(rb"[ \t]*+[a-z0-9._~%!$&'()*+,;=:\[\]-]*+[ \t]*+\r\n")
+# All of a usual head at once. What was taken is never given back (`++`): nothing is tried twice.
+_USUAL = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) (/[\x21\x22\x24-\x7e]*) HTTP/1\.([01])"
+    rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\x00-\x08\x0a-\x1f\x7f]*+){0,64}+\r\n)\r\n\Z"
+)
+assert HEADER_COUNT_MAX == 64, "the number stands in an expression"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 CHUNK_LINE_BYTES_MAX = 256
 """The line before a chunk: its size and extensions nobody here reads."""
+HEADER_NAMES_KEPT = 128
+"""Names of headers that the house asks for; there are fewer."""
 
 
-@dataclass(frozen=True, slots=True)
+_ONE_HOST = "A request names one host (RFC 9112 section 3.2)."
+
+
+@functools.lru_cache(HEADER_NAMES_KEPT)
+def _mark_of(name: str) -> bytes:
+    """How a header begins."""
+    return b"\r\n%b:" % name.encode("ascii")
+
+
 class Request:
-    """One request without its body.
+    """One request without its body. Never changes.
 
     Attributes:
         method: as sent; methods are case-sensitive.
         target: path and query as sent, in origin form, printable ASCII.
         version: 0 or 1, the minor version of HTTP/1.
-        headers: names in lower case, values without space around them, in order.
         body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
     """
 
-    method: str
-    target: str
-    version: int
-    headers: tuple[tuple[str, str], ...]
-    body_bytes: int
+    __slots__ = ("_block", "_folded", "body_bytes", "method", "target", "version")
+
+    def __init__(self, method: str, target: str, version: int, block: bytes) -> None:
+        """Keep what was read.
+
+        Args:
+            block: the header lines, well formed, with the line end before each, and one behind.
+
+        Raises:
+            Refused: as `parse_head`, for what headers mean together.
+        """
+        self.method = method
+        self.target = target
+        self.version = version
+        self._block = block
+        self._folded = folded = block.lower()
+        # Headers are looked for where they stand: few of them are ever asked for.
+        host = folded.find(b"\r\nhost:") + 7
+        if host < 7:
+            if version:
+                raise _malformed(_ONE_HOST)
+        elif not _HOST.match(folded, host) or folded.find(b"\r\nhost:", host) >= 0:
+            raise _malformed(_ONE_HOST)
+        self.body_bytes = 0
+        if b"\r\ncontent-length:" in folded or b"\r\ntransfer-encoding:" in folded:
+            self.body_bytes = _body_bytes(self.headers, version)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Names in lower case, values without space around them, in order."""
+        fields = []
+        for line in self._block.split(b"\r\n")[1:-1]:
+            name, _, value = line.partition(b":")
+            fields.append((name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")))
+        return fields
 
     @property
     def path(self) -> str:
@@ -56,7 +101,19 @@ class Request:
         Args:
             name: in lower case.
         """
-        return ", ".join(value for field, value in self.headers if field == name)
+        mark = _mark_of(name)
+        folded, block = self._folded, self._block
+        begin = folded.find(mark)
+        if begin < 0:
+            return ""
+        begin += len(mark)
+        value = block[begin : folded.index(b"\r\n", begin)].strip(b" \t")
+        begin = folded.find(mark, begin)
+        while begin >= 0:
+            begin += len(mark)
+            value += b", " + block[begin : folded.index(b"\r\n", begin)].strip(b" \t")
+            begin = folded.find(mark, begin)
+        return value.decode("latin-1")
 
     def tokens(self, name: str) -> set[str]:
         """The members of a comma-separated header, in lower case, without parameters."""
@@ -66,6 +123,8 @@ class Request:
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow on this connection (RFC 9112 section 9.3)."""
+        if b"\r\nconnection:" not in self._folded:
+            return self.version == 1
         options = self.tokens("connection")
         return "close" not in options and (self.version == 1 or "keep-alive" in options)
 
@@ -85,6 +144,8 @@ class Request:
 
     def argument(self, name: str) -> str | None:
         """The first value of a query parameter, undecoded; None: it is not there."""
+        if "?" not in self.target:
+            return None
         for pair in self.query.split("&"):
             key, _, value = pair.partition("=")
             if key == name:
@@ -111,6 +172,16 @@ def parse_head(head: bytes) -> Request:
         Refused: `request.malformed`, `request.version`, `request.head_too_large` (too many
             headers) or `request.too_large` (a body too long).
     """
+    usual = _USUAL.match(head)
+    if usual is not None:
+        method, target, minor, block = usual.groups()
+        version = 1 if minor == b"1" else 0
+        return Request(method.decode("ascii"), target.decode("ascii"), version, block)
+    return parse_slowly(head)
+
+
+def parse_slowly(head: bytes) -> Request:
+    """As `parse_head`, line by line: reads what is unusual, and says what is wrong."""
     lines = head[: -len(HEAD_END)].split(b"\r\n")
     if len(lines) > HEADER_COUNT_MAX + 1:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
@@ -120,34 +191,21 @@ def parse_head(head: bytes) -> Request:
         raise Refused("request.version", sentence)
     if start is None:
         raise _malformed("The request line should read: METHOD SP /path SP HTTP/1.1.")
-    fields = []
-    for line in lines[1:]:
-        field = _FIELD.match(line)  # a folded line and space before the colon do not match
-        if field is None:
-            raise _malformed("A header is malformed.")
-        value = field[2].strip(b" \t").decode("latin-1")
-        fields.append((field[1].decode("ascii").lower(), value))
+    # A folded line and space before the colon do not match.
+    if not all(map(_FIELD.match, lines[1:])):
+        raise _malformed("A header is malformed.")
     target = _ABSOLUTE.sub(b"", start[2], count=1) if start[2][:1] != b"/" else start[2]
     if target[:1] == b"?" or not target:
         target = b"/" + target  # an absolute form without a path
     if target[:1] != b"/" or b"#" in target:
         raise _malformed("The address should begin with a slash.")
-    version = int(start[3])
-    names = [name for name, _ in fields]
-    hosts = [value for name, value in fields if name == "host"]
-    if len(hosts) > 1 or (version == 1 and not hosts) or not all(map(_HOST.match, hosts)):
-        raise _malformed("A request names one host (RFC 9112 section 3.2).")
-    return Request(
-        method=start[1].decode("ascii"),
-        target=target.decode("ascii"),
-        version=version,
-        headers=tuple(fields),
-        body_bytes=_body_bytes(fields, names, version),
-    )
+    block = b"\r\n".join([b"", *lines[1:], b""])
+    return Request(start[1].decode("ascii"), target.decode("ascii"), int(start[3]), block)
 
 
-def _body_bytes(fields: list[tuple[str, str]], names: list[str], version: int) -> int:
+def _body_bytes(fields: list[tuple[str, str]], version: int) -> int:
     """How long the body is; anything ambiguous is refused (RFC 9112 section 6.3, smuggling)."""
+    names = [name for name, _ in fields]
     if "transfer-encoding" in names:
         coding = [value.lower() for name, value in fields if name == "transfer-encoding"]
         if "content-length" in names or coding != ["chunked"] or version == 0:

@@ -9,14 +9,14 @@ from stentor import problem, tokens
 from stentor.clock import Clock
 from stentor.edge import icy, page
 from stentor.edge.admission import Admission, begins, ended
-from stentor.edge.answer import SAFE_HEADERS, Answer, of_error
+from stentor.edge.answer import SAFE_HEADERS, Answer, of_error, refusal
 from stentor.edge.cards import Cards, KnownCard
 from stentor.edge.clients import Addresses, client_of
-from stentor.edge.door import Listeners
+from stentor.edge.doorstep import Listeners
 from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
-from stentor.edge.static import StaticFile, answer, entity
+from stentor.edge.static import StaticFile, answer
 from stentor.errors import Refused, Unavailable
 from stentor.gate import tickets
 from stentor.gate.signing import Keys
@@ -27,6 +27,7 @@ from stentor.tokens import Keyring
 TICKET_COOKIE = "stentor-ticket"
 MEDIA_TIME_DIGITS_MAX = 15
 _READS = frozenset({"GET", "HEAD"})
+_PAGES_OF_THEIR_OWN = frozenset({"space.unknown", "page.unknown"})
 _OVER = frozenset({"replay", "withdrawn", "deleted", "cancelled"})
 _STUDIO_RIGHTS = "microphone=(self), camera=(), geolocation=()"
 
@@ -73,7 +74,7 @@ class Routes:
                 return await self._space(request, visitor, rest)
             raise _nothing_here()
         except Refused as refused:
-            if _likes_pages(request) and refused.code in {"space.unknown", "page.unknown"}:
+            if _likes_pages(request) and refused.code in _PAGES_OF_THEIR_OWN:
                 return self._unknown(refused)
             raise
 
@@ -100,8 +101,7 @@ class Routes:
         known = self.cards.find(name)
         match what.split("/"):
             case [""] if rest == name:
-                rendered = self.pages.page(known)
-                return entity(request, rendered.content, rendered.gzipped, rendered.headers)
+                return self.pages.page(known).entity.answer(request)
             case ["card.json"]:
                 kind = ("Content-Type", "application/json")
                 cache = ("Cache-Control", "public, max-age=1")
@@ -123,18 +123,29 @@ class Routes:
             case _:
                 raise _nothing_here()
 
-    def quick(self, request: Request, visitor: Visitor) -> Admission | None:
-        """What somebody is admitted for who has come to listen; None: ask `answer`.
+    def quick(
+        self, request: Request, visitor: Visitor, body: bytes = b""
+    ) -> Admission | Answer | None:
+        """What a request gets when that can be said at once; None: ask `answer`.
 
         Raises:
             StentorError: as `answer` will.
         """
-        match request.path.split("/", 4):
-            case ["", "s", name, "live", rendition] if request.method == "GET":
-                given = self._live(request, visitor, self.cards.find(name), rendition)
-                return given if isinstance(given, Admission) else None
-            case _:
-                return None
+        target = request.target
+        if body or request.method != "GET" or not target.startswith("/s/"):
+            return None
+        name, _, what = request.path[3:].partition("/")
+        kind, _, rest = what.partition("/")
+        if kind == "live":
+            try:
+                return self._live(request, visitor, self.cards.find(name), rest)
+            except Refused as refused:
+                if refused.code in _PAGES_OF_THEIR_OWN:
+                    raise
+                return refusal(refused)
+        if what or target.endswith("/"):
+            return None
+        return self.pages.page(self.cards.find(name)).entity.answer(request)
 
     def _live(
         self, request: Request, visitor: Visitor, known: KnownCard, rendition: str

@@ -15,7 +15,8 @@ from stentor.edge.cards import Cards, live_cards
 from stentor.edge.certificate import Certificate
 from stentor.edge.clients import LOOPBACK, Addresses
 from stentor.edge.conversation import Conversations, Deadlines
-from stentor.edge.door import Door, Listeners
+from stentor.edge.door import Door
+from stentor.edge.doorstep import Listeners
 from stentor.edge.fanout import Fanout
 from stentor.edge.handover import Edges
 from stentor.edge.hatch import Hatch
@@ -229,6 +230,7 @@ def _door(
         conversations,
         routes.quick,
         listeners,
+        clock,
         certificate=certificate,
         introduced_by=Addresses(settings.trusted_proxy if introduced else ""),
         uncounted=uncounted,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stentor.edge.answer import SAFE_HEADERS, Answer, matches
+from stentor.edge.answer import SAFE_HEADERS, Answer, Shared, matches
 from stentor.edge.request import Request
 from stentor.edge.slim import slim_script, slim_style
 from stentor.errors import Unavailable
@@ -129,16 +129,35 @@ def entity(
     request: Request, content: bytes, gzipped: bytes, headers: list[tuple[str, str]]
 ) -> Answer:
     """Bytes at hand as an answer: compressed if the client likes, 304 if it has them."""
-    etag = next((value for name, value in headers if name == "ETag"), "")
-    if gzipped:
-        headers = [*headers, ("Vary", "Accept-Encoding")]
-    if etag and matches(request.header("if-none-match"), etag):
-        return Answer(304, headers)
-    if gzipped and "gzip" in request.tokens("accept-encoding"):
+    return Entity(content, gzipped, headers).answer(request)
+
+
+class Entity:
+    """Bytes at hand, in each form they are given in."""
+
+    __slots__ = ("_etag", "_gzipped", "_plain", "_same")
+
+    def __init__(self, content: bytes, gzipped: bytes, headers: list[tuple[str, str]]) -> None:
+        """Args: gzipped: empty: not worth it. headers: with an entity tag, if it has one."""
+        self._etag = next((value for name, value in headers if name == "ETag"), "")
+        if gzipped:
+            headers = [*headers, ("Vary", "Accept-Encoding")]
+        self._plain = Shared(200, headers, content)
+        self._same = Shared(304, headers, b"")
         # The two codings are two representations: the tag becomes weak (RFC 9110 section 8.8.3.3).
-        headers = [(name, f"W/{v}" if name == "ETag" else v) for name, v in headers]
-        return Answer(200, [*headers, ("Content-Encoding", "gzip")], gzipped)
-    return Answer(200, headers, content)
+        weak = [(name, f"W/{v}" if name == "ETag" else v) for name, v in headers]
+        weak.append(("Content-Encoding", "gzip"))
+        self._gzipped = Shared(200, weak, gzipped) if gzipped else None
+
+    def answer(self, request: Request) -> Shared:
+        """Compressed if the client likes, 304 if it has it."""
+        if self._etag:
+            known = request.header("if-none-match")
+            if known and matches(known, self._etag):
+                return self._same
+        if self._gzipped is not None and "gzip" in request.tokens("accept-encoding"):
+            return self._gzipped
+        return self._plain
 
 
 def _guess(name: str) -> str:
