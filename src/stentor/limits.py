@@ -599,7 +599,7 @@ SHARE_BURST_MIN = 8
 """The same, and the chairs of one prefix, when people do: a household, an office."""
 SHARE_REFILL_S = 30
 """So long until it may do so again."""
-SHARE_FLOOR = 0.005
+SHARE_FLOOR = 0.01
 """Of all chairs, what one prefix may hold in any case: behind an address may be thousands."""
 HEAVY_PREFIXES = 64
 """Prefixes named in a notice, and in an edge's report."""

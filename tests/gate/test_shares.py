@@ -15,7 +15,7 @@ from stentor.gate.shares import (
     prefix_of,
     share_of_prefix,
 )
-from stentor.limits import SHARE_BURST_CALM, SHARE_BURST_MIN, SHARE_REFILL_S
+from stentor.limits import SHARE_BURST_CALM, SHARE_REFILL_S
 
 NOW_US = 1_700_000_000_000_000
 
@@ -52,11 +52,11 @@ def test_a_burst_costs_nothing_and_what_follows_is_spaced(count: int, burst: int
 def test_ten_thousand_places_of_one_prefix_get_no_more_than_its_share_ahead_of_others() -> None:
     """B7: whatever order they come in, the share in any time is burst and refill."""
     shares = Shares()
-    turns = sorted(NOW_US + shares.take(7, NOW_US, burst_of(25)) for _ in range(10_000))
+    turns = sorted(NOW_US + shares.take(7, NOW_US, burst_of(25, 1_000, 1)) for _ in range(10_000))
     for within_s in (0, 30, 60, 300):
         ahead = sum(turn <= NOW_US + within_s * 1_000_000 for turn in turns)
         assert ahead <= 25 * (1 + within_s / SHARE_REFILL_S) + 1
-    assert shares.take(8, NOW_US, burst_of(25)) == 0, "others pay nothing for it"
+    assert shares.take(8, NOW_US, burst_of(25, 1_000, 1)) == 0, "others pay nothing for it"
 
 
 def test_who_waits_has_a_share_again() -> None:
@@ -87,9 +87,10 @@ def test_max_min(demands: list[float], supply: float) -> None:
 def test_seats_of_a_prefix() -> None:
     assert share_of_prefix([100.0] * 5, 400, 1_000) == 0, "enough for everybody"
     assert share_of_prefix([250.0] * 20, 500, 1_000) == 25
-    assert share_of_prefix([250.0] * 20, 5_000, 1_000) == SHARE_BURST_MIN, "never nothing"
-    assert share_of_prefix([9_000.0], 200_000, 100_000) == 500, "a telephone company is people"
-    assert burst_of(0) == SHARE_BURST_CALM
+    assert share_of_prefix([250.0] * 20, 5_000, 1_000) == 10, "never nothing"
+    assert share_of_prefix([9_000.0], 200_000, 100_000) == 1_000, "a telephone company is people"
+    assert burst_of(0, 1_000, 1) == SHARE_BURST_CALM
+    assert burst_of(0, 300_000, 20) == 187
 
 
 def test_the_share_of_renewed_tickets_is_what_was_meant() -> None:

@@ -24,6 +24,7 @@ from stentor.gate.signing import KIND_CHALLENGE, DayKeys, opened_whole, sign
 from stentor.limits import CHALLENGE_BITS_MAX, CHALLENGE_S
 
 _FIXED = struct.Struct(">B4sBIQQ")
+_BITS_AT = 5
 
 
 class Challenge(msgspec.Struct, frozen=True, gc=False):
@@ -48,9 +49,7 @@ def ask(place: Place, bits: int, keys: DayKeys, wall_time_s: float) -> Challenge
     fixed = _FIXED.pack(KIND_CHALLENGE, keys.kid, bits, expires_at_s, place.number, place.turn_us)
     body = fixed + place.space.encode()
     salt = sign(body, keys.key)
-    found = opened_whole(salt, KIND_CHALLENGE, _FIXED.size, {keys.kid: keys.key})
-    assert found is not None, "what was signed just now is genuine"
-    number = _number(found[1], bits)
+    number = answer(salt, {keys.kid: keys.key})
     challenge = hashlib.sha256(f"{salt}{number}".encode()).hexdigest()
     return Challenge(challenge, salt, 1 << bits, expires_at_s)
 
@@ -71,6 +70,13 @@ def paid(
     ):
         return None
     return Place(space, number, turn_us)
+
+
+def answer(salt: str, keys: Mapping[bytes, bytes]) -> int:
+    """The solution, for those who have the keys: gates, and the simulation's people."""
+    found = opened_whole(salt, KIND_CHALLENGE, _FIXED.size, keys)
+    assert found is not None, "only genuine ones are asked about"
+    return _number(found[1], found[0][_BITS_AT])
 
 
 def solve(challenge: Challenge) -> int:

@@ -38,6 +38,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
         recording_at_ms: when the recording will probably be here; 0: unknown.
         ramp_per_s: how many are called in a second as long as chairs are free.
         show_up: the share of those who are called that comes.
+        gates: how many gates there are, for what each of them counts by itself.
         doubt: how uncertain `churn_per_s` is: it may be 1 + doubt times larger or smaller.
     """
 
@@ -74,6 +75,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     ramp_per_s: float = 0.0
     show_up: float = 1.0
     doubt: float = 0.5
+    gates: int = 1
 
 
 class Admitting(msgspec.Struct, frozen=True, omit_defaults=True):

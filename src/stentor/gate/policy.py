@@ -324,7 +324,9 @@ class Door:
         turn_us = places.turn_of(self.seed, number, now_us, opens_us)
         # Before the doors open there is no time in which a share could be refilled.
         at_us = max(now_us, opens_us)
-        later_us = self.shares.take(prefix, at_us, burst_of(self.notice.share), units)
+        notice = self.notice
+        burst = burst_of(notice.share, notice.capacity, notice.gates)
+        later_us = self.shares.take(prefix, at_us, burst, units)
         if later_us:
             latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
             turn_us = min(max(turn_us, at_us + SHUFFLE_US) + later_us, latest_us)
@@ -333,9 +335,8 @@ class Door:
     def _placed(self, place: Place, cause: str, now_us: int, *, fresh: bool = False) -> Decision:
         text = places.issue(place, self.keys.at(now_us / 1e6)) if fresh else ""
         wait = wait_of(place.turn_us, self.notice)
-        jitter = (place.number ^ now_us) % 1_024 / 1_024
-        poll_s = max(POLL_MIN_S, min(POLL_MAX_S, wait.likely / 8)) * (0.75 + jitter / 2)
-        return Decision(PLACED, cause, None, "", place, text, wait, round(poll_s, 2))
+        poll_s = poll_after_s(wait.likely, (place.number ^ now_us) % 1_024 / 1_024)
+        return Decision(PLACED, cause, None, "", place, text, wait, poll_s)
 
     def _admit(self, outcome: str, cause: str, number: int, rank: int, now_us: int) -> Decision:
         now_s = now_us // 1_000_000
@@ -346,3 +347,12 @@ class Door:
         """When the mark passed a turn, as far as this gate has been told."""
         at = bisect.bisect_left(self._marks_us, turn_us)
         return self._marks_at_s[min(at, len(self._marks_at_s) - 1)] if self._marks_at_s else 0
+
+
+def poll_after_s(wait_s: float, jitter: float) -> float:
+    """When a waiting page looks at the mark again: sooner when its turn is near.
+
+    Args:
+        jitter: 0 ... 1, so that pages that came together do not ask together.
+    """
+    return max(POLL_MIN_S, min(POLL_MAX_S, wait_s / 8)) * (0.75 + jitter / 2)

@@ -77,9 +77,16 @@ class Shares:
         return len(self._young) + len(self._old)
 
 
-def burst_of(share: int) -> int:
-    """Places one prefix may take in a row, from the chairs it may have while people wait."""
-    return max(SHARE_BURST_MIN, share) if share else SHARE_BURST_CALM
+def burst_of(share: int, capacity: int, gates: int) -> int:
+    """Places one prefix may take in a row at one of several gates.
+
+    Args:
+        share: chairs one prefix may have while people wait; 0: nobody goes short.
+        capacity: chairs there are.
+    """
+    whole = share or max(SHARE_BURST_CALM, round(capacity * SHARE_FLOOR))
+    # Connections are spread over gates by chance: a little more than the even part.
+    return max(SHARE_BURST_MIN, whole) if gates <= 1 else max(2, 5 * whole // (4 * gates))
 
 
 def level(demands: Iterable[float], supply: float) -> float:

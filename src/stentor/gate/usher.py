@@ -294,6 +294,7 @@ class Usher:
             leaving_per_s=round(space.mark.leaving_per_s, 6), heavy=heavy,
             recording_at_ms=space.plan.recording_at_ms, ramp_per_s=round(ramp, 1),
             show_up=round(space.mark.show_up.rest()[0], 3), doubt=round(self._doubt(space), 3),
+            gates=max(1, len(self._gates)),
         )  # fmt: skip
         return notice, grant, 0 if mode == CLOSED else min(free, kept)
 
