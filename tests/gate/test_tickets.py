@@ -1,5 +1,7 @@
 """Tickets, places and challenges: what is genuine, and what is not, however it is written."""
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from stentor.gate.signing import (
     KIND_TICKET,
     Keys,
     day_keys,
+    mac_of,
     sign,
 )
 from stentor.gate.tickets import Ticket
@@ -132,3 +135,8 @@ def test_a_challenge_buys_its_place_and_only_that(number: int, bits: int) -> Non
     assert challenge.paid(asked.salt, solution, OTHER, KEYS.valid, NOW) is None
     late = NOW + CHALLENGE_S + 2
     assert challenge.paid(asked.salt, solution, SPACE, KEYS.valid, late) is None
+
+
+@given(st.binary(max_size=200), st.binary(min_size=1, max_size=64))
+def test_the_hmac_is_the_standards(body: bytes, key: bytes) -> None:
+    assert mac_of(body, key) == hmac.digest(key, body, "sha256")
