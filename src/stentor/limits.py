@@ -362,6 +362,25 @@ HLS_PIECES_KEPT = 256
 HLS_ERROR_S = 1
 """Caches keep a refusal for so long: a crowd that asks too early is refused once a second."""
 
+LEASE_GRACE_S = 30.0
+"""A lease ends so much later than it says: whose renewal was late once is not cut off."""
+LEASE_ENDS_PER_TICK = 512
+"""Leases that end in a row; a crowd whose leases end in one second goes in a few."""
+LEASES_KEPT_MAX = 100_000
+"""Numbers an edge remembers that do not listen at it: those of 5 s at 20,000 joins a second."""
+STAMP_S = 5.0
+"""An admission takes no longer from gate to edge; one that is older is not taken."""
+MOVES_PER_MINUTE = 6
+"""How often a ticket may be shown from another network than before."""
+MOVES_S = 60.0
+"""The minute in which they are counted."""
+CLAIMS_AT_ONCE = 1_000
+"""Claims in one message: about 40 kB."""
+CLAIMS_WAITING_MAX = 100_000
+"""Claims that wait for an edge that is away or slow; the oldest is given up."""
+CLAIMS_PER_SLICE = 2_000
+"""Claims an edge takes between two slices of sends: about 4 ms."""
+
 TELLING_TRIES = 10
 """The stage is told of a step so often, while it is away."""
 TELLING_PAUSE_S = 1.0
@@ -689,6 +708,7 @@ SPEAKER_TOKEN_S = 24 * 3600
 INVITE_TOKEN_S = 7 * 24 * 3600
 SERVICE_TOKEN_S = 60
 
+assert JOINS_HELD_S < STAMP_S < MOVES_S < LEASE_GRACE_S * 4, "stamps outlive what is on its way"
 assert PART_SAMPLES * 5 == SAMPLE_RATE, "five parts make a second"
 assert JOIN_PARTS * PART_SAMPLES >= SAMPLE_RATE * 0.4, "a player starts with 400 ms in hand"
 assert JITTER_DELAY_MIN_S < JITTER_DELAY_START_S < JITTER_DELAY_MAX_S, "room to adapt"

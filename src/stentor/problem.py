@@ -25,6 +25,8 @@ STATUS_BY_CODE: dict[str, int] = {
     "ticket.invalid": 403,
     "ticket.wrong_space": 403,
     "ticket.expired": 403,
+    "ticket.elsewhere": 409,
+    "ticket.moving": 429,
     "login.wrong": 401,
     "login.required": 401,
     "login.too_many": 429,

@@ -105,6 +105,7 @@ class Live:
 
     cards: list[dict] = field(default_factory=list)
     events: list[dict] = field(default_factory=list)
+    leases: list[dict] = field(default_factory=list)
     init: bytes = b""
     parts: list[bytes] = field(default_factory=list)
     cursor: Cursor | None = None
@@ -117,7 +118,8 @@ class Live:
                 case "emsg":
                     scheme, _, rest = content[32:].partition(b"\0")
                     message = json.loads(rest.partition(b"\0")[2])
-                    (self.cards if b":card:" in scheme else self.events).append(message)
+                    told = {b"card": self.cards, b"lease": self.leases}
+                    told.get(scheme.split(b":")[2], self.events).append(message)
                 case "ftyp":
                     assert found[number + 1][0] == "moov"
                     self.init = content + found[number + 1][1]
@@ -137,9 +139,9 @@ class Listener(Visitor):
 
     live: Live
 
-    async def begin(self, target: str) -> Heard:
+    async def begin(self, target: str, *headers: str) -> Heard:
         self.live = Live()
-        self.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.write("\r\n".join([f"GET {target} HTTP/1.1", "Host: localhost", *headers, "", ""]))
         return await self.head()
 
     async def until(self, parts: int) -> Live:

@@ -14,6 +14,7 @@ from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
 from stentor.edge.follow import FollowedSpace
 from stentor.edge.gathering import Gathering
+from stentor.edge.leases import Leases
 from stentor.edge.listener import Listener
 from stentor.ids import SpaceId
 from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RESUME_PARTS_MAX, RING_PARTS
@@ -45,7 +46,7 @@ class Room:
     def __init__(self, gathering: Gathering) -> None:
         self.gathering = gathering
         self.epoll = select.epoll()
-        self.delivery = Delivery(self.epoll, SystemClock(), Cadence(), Shares(1))
+        self.delivery = Delivery(self.epoll, SystemClock(), Cadence(), Shares(1), Leases(0.0))
         self.peers: list[socket.socket] = []
 
     def admit(self, cursor: Cursor, send_buffer: int = 0) -> Listener:

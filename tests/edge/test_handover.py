@@ -4,7 +4,6 @@ import array
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,47 +14,17 @@ from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.edge import server
 from stentor.edge.admission import Admission
-from stentor.edge.fanout import Fanout
 from stentor.edge.status import Status
 from stentor.limits import EDGE_LOOK_S, HANDED_AT_ONCE
 from stentor.paths import Paths
 from stentor.record import Rendition
+from tests.edge.apart import Edge
 from tests.edge.client import Listener, Visitor
 from tests.edge.conftest import listening
 from tests.edge.programme import SPACE, Programme
 
 LIVE = f"/s/{SPACE}/live/opus"
 ADMISSION = Admission(SPACE, "opus", chunked=False)
-
-
-class Edge:
-    """The loop that sends, in a thread of its own as elsewhere in a process of its own."""
-
-    def __init__(self, settings: Settings, paths: Paths, index: int) -> None:
-        self.path = paths.socket(f"edge-{index}")
-        self.fanout: Fanout | None = None
-        begun = threading.Event()
-
-        def started(fanout: Fanout) -> None:
-            self.fanout = fanout
-            begun.set()
-
-        arguments = (settings, paths, SystemClock(), index, started)
-        self._thread = threading.Thread(target=server.run_edge, args=arguments)
-        self._thread.start()
-        begun.wait()
-
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            assert self.fanout is not None
-            self.fanout.stop()
-            self._thread.join()
-
-    def gate(self) -> socket.socket:
-        """A connection to it, as gates have."""
-        gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        gate.connect(str(self.path))
-        return gate
 
 
 @pytest.fixture

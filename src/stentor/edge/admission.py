@@ -14,7 +14,7 @@ from stentor.edge.answer import (
 )
 from stentor.edge.icy import format_of
 from stentor.errors import Refused, Unavailable
-from stentor.limits import FULL_RETRY_S
+from stentor.limits import FULL_RETRY_S, MOVES_S
 from stentor.record import Cursor
 
 LIVE_HEADERS = [
@@ -36,6 +36,11 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
         client: who is counted for it (`clients.py`); empty: nobody.
         cursor: where it goes on, as epoch and offset; None: see `since`.
         since: media_time it wants to begin with; None: the newest parts.
+        number: of the ticket it has shown; 0: none.
+        rank: the ticket's.
+        stamp: when it was admitted, exactly (`leases.py`); 0 without a ticket.
+        lease_until_s: when the ticket's lease ends, UTC seconds; 0 without a ticket.
+        prefix: a keyed hash of the network it comes from; 0: not told.
     """
 
     space: str
@@ -44,11 +49,31 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
     client: str = ""
     cursor: tuple[int, int] | None = None
     since: int | None = None
+    number: int = 0
+    rank: int = 0
+    stamp: int = 0
+    lease_until_s: int = 0
+    prefix: int = 0
 
     @property
     def resumes_at(self) -> Cursor | None:
         """The cursor as one."""
         return Cursor(*self.cursor) if self.cursor is not None else None
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True):
+    """What all edges are told of a ticket's number: it listens elsewhere now, or for longer.
+
+    Attributes:
+        stamp: of its newest admission; 0: there is none, its lease was renewed.
+        until_s: when its lease ends, UTC seconds.
+        prefix: as in the admission.
+    """
+
+    number: int
+    stamp: int
+    until_s: int
+    prefix: int = 0
 
 
 def begins() -> Answer:
@@ -92,6 +117,26 @@ _FULL = shared(
         )
     )
 )
+
+
+def unheard(why: str) -> Answer:
+    """A ticket does not let this connection listen.
+
+    Args:
+        why: `elsewhere`: a newer one has shown it; `moving`: it came from one network after the
+            other; `expired`: its time was over before it had begun.
+    """
+    match why:
+        case "elsewhere":
+            sentence = "A newer connection listens with this ticket; only the newest is heard."
+            return of_error(Refused("ticket.elsewhere", sentence))
+        case "moving":
+            sentence = "This ticket goes from network to network too fast; try again in a minute."
+            retry = ("Retry-After", str(round(MOVES_S)))
+            return of_error(Refused("ticket.moving", sentence), retry)
+        case _:
+            sentence = "This ticket has expired; load the Space's page again."
+            return of_error(Refused("ticket.expired", sentence))
 
 
 def radio_full() -> Answer:

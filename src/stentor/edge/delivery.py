@@ -7,28 +7,28 @@ from collections import deque
 from collections.abc import Iterable
 
 from stentor.clock import Clock
-from stentor.edge.admission import Admission, ended, whole
+from stentor.edge.admission import Admission, ended, unheard, whole
 from stentor.edge.answer import LAST_CHUNK, Answer
+from stentor.edge.backlog import Backlog
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.follow import Stream
-from stentor.edge.frames import unframed
+from stentor.edge.frames import last_word, unframed
 from stentor.edge.gathering import Gathering
 from stentor.edge.lane import Lane, Slot
+from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener, send_all, unacknowledged, write_all
 from stentor.edge.uring import Uring
 from stentor.errors import Corrupt
 from stentor.limits import (
     BEHIND_FRAMES_MAX,
-    LOG_READS_PER_TURN,
-    RESUME_BYTES_MAX,
-    RING_PARTS,
     SEND_COST_START_S,
     SENDS_PER_TURN,
     TICK_GAP_S,
     URING_BYTES,
     URING_SENDS_MIN,
 )
+from stentor.record import Rendition
 
 _telemetry = logging.getLogger(__name__)
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -41,34 +41,44 @@ class Delivery:
         listeners: all there are.
         behind: those whose socket is full or who are catching up.
         dropped: how many were let go, by reason: `left` by themselves, `stuck` (took nothing),
-            `slow` (fell out of the ring), `fault` (the log could not be read).
+            `slow` (fell out of the ring), `fault` (the log could not be read), `elsewhere` (its
+            ticket listens elsewhere), `expired` (its lease was not renewed).
         now: monotonic seconds at the beginning of this turn.
         late_s: how late the latest turn of a slot was since this was last set to 0.
         sent_bytes: to listeners at their turn.
     """
 
     def __init__(
-        self, epoll: select.epoll, clock: Clock, cadence: Cadence, clients: Shares, url: str = ""
+        self,
+        epoll: select.epoll,
+        clock: Clock,
+        cadence: Cadence,
+        clients: Shares,
+        leases: Leases[Listener],
+        url: str = "",
     ) -> None:
         """Begin with nobody.
 
         Args:
             clients: whose share each listener gives back.
+            leases: by which they listen.
             url: the node's public address.
         """
         self._epoll = epoll
         self._clients = clients
+        self._leases = leases
         self._url = url
         self._clock = clock
         self._cadence = cadence
         self.listeners: dict[int, Listener] = {}
         self.behind: dict[int, Listener] = {}
-        self.dropped = {"left": 0, "stuck": 0, "slow": 0, "fault": 0}
+        reasons = ("left", "stuck", "slow", "fault", "elsewhere", "expired")
+        self.dropped = dict.fromkeys(reasons, 0)
         self.now = clock.now()
         self.late_s = 0.0
         self.sent_bytes = 0
         self._send_cost_s = SEND_COST_START_S
-        self._log_reads = LOG_READS_PER_TURN
+        self._backlog = Backlog()
         self._called: deque[tuple[Gathering, Lane, Slot, float]] = deque()
         self._plain = True
         self._ring: Uring | None = None
@@ -88,7 +98,7 @@ class Delivery:
     def begin_turn(self, now: float) -> None:
         """New parts have been looked for: those behind may take some time again."""
         self.now = now
-        self._log_reads = LOG_READS_PER_TURN
+        self._backlog.begin_turn()
 
     def add(self, listener: Listener) -> bool:
         """Take a listener's connection; False when it had gone already."""
@@ -157,7 +167,7 @@ class Delivery:
         )
         frames = [first if lane.chunked else unframed(first)]
         while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
-            frame = self._next(listener, behind)
+            frame = self._backlog.following(listener, behind)
             if not frame:
                 break
             frames.append(frame)
@@ -250,9 +260,29 @@ class Delivery:
         wall_time_s = self._clock.wall_time() / 1e9
         self._end(listener, whole(given, chunked=chunked, wall_time_s=wall_time_s))
 
+    def dismiss(self, listener: Listener, why: str) -> None:
+        """Let go of whom a ticket lets listen no more, with a last word its page understands.
+
+        Args:
+            why: `elsewhere` or `expired`.
+        """
+        behind, lane = listener.behind, listener.lane
+        gone = self.listeners.get(listener.descriptor) is not listener
+        if gone or (behind is not None and behind.ends):
+            return  # it has its last word already
+        self.dropped[why] += 1
+        if lane is None or lane.stream is None or listener.slot is None:
+            self.refuse(listener, unheard(why))
+        elif lane.stream.rendition is Rendition.NONE:
+            self._end(listener, b"")  # radio players understand nothing but sound
+        else:
+            self._end(listener, last_word(why, lane.stream.media_time, chunked=lane.chunked))
+
     def _end(self, listener: Listener, last: bytes) -> None:
         behind = listener.behind = listener.behind or Behind()
-        behind.pending, behind.sent, behind.ends = last, 0, True
+        # Whoever is behind first gets the rest of the frame that it has begun with.
+        behind.pending, behind.sent = behind.pending[behind.sent :] + last, 0
+        behind.ends = True
         try:
             if listener.push(behind):
                 self.drop(listener, "")
@@ -269,6 +299,8 @@ class Delivery:
         self.behind.pop(listener.descriptor, None)
         if reason:
             self.dropped[reason] += 1
+        if listener.lease is not None:
+            self._leases.leave(listener)
         if listener.client:
             self._clients.give_back(listener.client)
         if listener.gathering is not None:
@@ -291,35 +323,9 @@ class Delivery:
             if self.now - behind.stuck_since >= stuck_s:
                 self.drop(listener, "stuck")
 
-    def _next(self, listener: Listener, behind: Behind) -> bytes | None:
-        """What comes next for a listener that is behind; empty at its place, None: not now."""
-        lane, slot, gathering = listener.lane, listener.slot, listener.gathering
-        assert lane is not None and slot is not None, "a listener that has begun has a slot"
-        stream = lane.stream
-        assert stream is not None and gathering is not None, "and hears something"
-        ring = stream.ring
-        while 0 <= behind.offset < ring.since:
-            if not self._log_reads:
-                return None
-            self._log_reads -= 1
-            frames, behind.offset = gathering.space.frames_from_log(
-                behind.offset, stream.rendition, RESUME_BYTES_MAX
-            )
-            if frames:
-                return b"".join(frames if lane.chunked else map(unframed, frames))
-        if behind.offset >= 0:
-            behind.position, behind.offset = ring.position_of(behind.offset), -1
-        while behind.position < slot.position:
-            position = behind.position
-            behind.position += 1
-            if position >= behind.joined or not ring.is_note(position):
-                frame = ring.frame(position)
-                return frame if lane.chunked else unframed(frame)
-        return b""
-
     def _catch_up(self, listener: Listener, behind: Behind) -> None:
         """Send to a listener that is behind until its socket is full or it is at its place."""
-        reads = self._log_reads
+        reads = self._backlog.reads_left
         try:
             for _ in range(BEHIND_FRAMES_MAX):
                 before = behind.sent
@@ -331,12 +337,12 @@ class Delivery:
                 if behind.ends:
                     self.drop(listener, "")
                     return
-                if self._has_lost_its_place(listener, behind):
+                if self._backlog.is_lost_to(listener, behind):
                     self.drop(listener, "slow")
                     return
-                if self._log_reads < reads:
+                if self._backlog.reads_left < reads:
                     break  # one read of the log each: then it is the others' turn
-                following = self._next(listener, behind)
+                following = self._backlog.following(listener, behind)
                 if following is None:
                     break
                 behind.pending = following
@@ -350,17 +356,6 @@ class Delivery:
             self.drop(listener, "left")
         else:
             self._fall_behind(listener, behind)
-
-    @staticmethod
-    def _has_lost_its_place(listener: Listener, behind: Behind) -> bool:
-        """Whether the next frame it needs has left the ring, or is older than is kept for it."""
-        stream = listener.lane.stream if listener.lane is not None else None
-        if stream is None or listener.gathering is None:
-            return False
-        if behind.offset < 0:
-            return behind.position < stream.ring.base
-        # Somebody who begins with the oldest there is has as long to get away from there.
-        return behind.offset < listener.gathering.space.oldest(stream, spare_parts=RING_PARTS)
 
     def _reach_place(self, listener: Listener, behind: Behind) -> None:
         """It has what its slot has, or more: it waits for its turn."""

@@ -64,6 +64,10 @@ class Listeners(Protocol):
         """Take a connection over; a plain one is a descriptor."""
         ...
 
+    def renew(self, number: int, until_s: int) -> None:
+        """A ticket's lease goes on until then, UTC seconds."""
+        ...
+
     def status(self) -> Status:
         """How it stands."""
         ...

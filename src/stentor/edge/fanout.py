@@ -11,17 +11,17 @@ import os
 import select
 import ssl
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from stentor.clock import Clock, thread_cpu_s
-from stentor.edge.admission import Admission, full, not_followed, radio_away, radio_full
+from stentor.edge.admission import Admission, Claim, not_followed, radio_away
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
 from stentor.edge.follow import FollowedSpace, Stream
 from stentor.edge.gathering import Gathering
-from stentor.edge.icy import format_of
+from stentor.edge.intake import Intake
+from stentor.edge.leases import Leases
 from stentor.edge.listener import Listener
 from stentor.edge.quota import processor_share
 from stentor.edge.radio import Line
@@ -30,13 +30,12 @@ from stentor.edge.throttle import Throttle
 from stentor.errors import Corrupt
 from stentor.ids import SpaceId
 from stentor.limits import (
-    ADMITTED_PER_SLICE,
     CLIENT_CONNECTIONS_MAX,
     CONNECTIONS_MAX,
     HEARTBEAT_S,
+    LEASE_GRACE_S,
     LISTENER_STUCK_S,
     LIVE_HEARTBEAT_S,
-    RADIO_SHARE,
     SPACE_IDLE_S,
     SPACES_FOLLOWED_MAX,
 )
@@ -56,6 +55,7 @@ class Fanout(threading.Thread):
     Attributes:
         cadence: how often they are sent to.
         failure: what ended the loop when nobody had asked it to end.
+        is_reached: tells whether somebody is there through whom leases can be renewed.
         warm: set once the Spaces it was given at first have been read.
     """
 
@@ -72,6 +72,7 @@ class Fanout(threading.Thread):
         listeners_max: int = CONNECTIONS_MAX,
         client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
         url: str = "",
+        lease_grace_s: float = LEASE_GRACE_S,
     ) -> None:
         """Nothing is sent before `run`. Args: url: the node's public address."""
         super().__init__(name="fanout", daemon=True)
@@ -82,8 +83,6 @@ class Fanout(threading.Thread):
         self._stuck_s = stuck_s
         self._heartbeat_s = heartbeat_s
         self._listeners_max = listeners_max
-        self._clients = Shares(client_listeners_max)
-        self._inbox: deque[Listener] = deque()
         self._stopping = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll = select.epoll()
@@ -91,12 +90,25 @@ class Fanout(threading.Thread):
         self._bell = Bell()
         self._gatherings: dict[SpaceId, Gathering] = {}
         self.cadence: Cadence = throttle.cadence
-        self._delivery = Delivery(self._epoll, clock, self.cadence, self._clients, url)
+        leases: Leases[Listener] = Leases(clock.now(), lease_grace_s)
+        clients = Shares(client_listeners_max)
+        self._delivery = Delivery(self._epoll, clock, self.cadence, clients, leases, url)
         self._radio = Line(paths.socket("radio"), self.hear, self.forget)
+        self._intake = Intake(
+            self._delivery,
+            leases,
+            clients,
+            clock,
+            self._gathering,
+            self._radio,
+            lambda: sum(one.radio_count for one in self._gatherings.values()),
+            listeners_max,
+        )
         self._idle_s = self._cpu_s = 0.0
         self._ticked_at = clock.now()
         self._lag_ms = 0.0
         self.on_tick: list[Callable[[Status], None]] = []
+        self.is_reached: Callable[[], bool] = lambda: True
         self.failure: BaseException | None = None
         self.warm, self._first = threading.Event(), list(first)
 
@@ -104,7 +116,7 @@ class Fanout(threading.Thread):
         """How it stands. To be called from any thread."""
         return Status(
             edge=self._index,
-            listeners=len(self._delivery.listeners) + len(self._inbox),
+            listeners=self.listeners_count,
             listeners_max=self._listeners_max,
             behind=len(self._delivery.behind),
             dropped=dict(self._delivery.dropped),
@@ -121,19 +133,24 @@ class Fanout(threading.Thread):
     @property
     def listeners_count(self) -> int:
         """Listeners held, those not yet looked at included. To be called from any thread."""
-        return len(self._delivery.listeners) + len(self._inbox)
+        return len(self._delivery.listeners) + len(self._intake.inbox)
 
     def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
         """Take over a connection, a plain one as a descriptor. To be called from any thread."""
         if isinstance(connection, int):
-            self._inbox.append(Listener(connection, admission))
+            self._intake.inbox.append(Listener(connection, admission))
         else:
-            self._inbox.append(Listener(connection.fileno(), admission, connection))
+            self._intake.inbox.append(Listener(connection.fileno(), admission, connection))
+        self._ring()
+
+    def claim(self, claims: Iterable[Claim]) -> None:
+        """Hear of numbers that listen elsewhere, or for longer. To be called from any thread."""
+        self._intake.claims.extend(claims)
         self._ring()
 
     def take(self, descriptor: int, admission: Admission) -> None:
         """Take over a plain connection. To be called from this loop alone."""
-        self._inbox.append(Listener(descriptor, admission))
+        self._intake.inbox.append(Listener(descriptor, admission))
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
         """Call back when a descriptor is readable or broken, with what epoll says of it."""
@@ -192,7 +209,7 @@ class Fanout(threading.Thread):
             if gathering.changed and self._gatherings.get(gathering.space.space) is gathering:
                 self._follow(gathering)
         self._serve_due()
-        self._take_in()
+        self._intake.work()
         for listener, event in ready:
             delivery.happened(listener, event)
         if now - self._ticked_at >= TICK_S:
@@ -203,7 +220,7 @@ class Fanout(threading.Thread):
     def _wait_s(self, now: float) -> float:
         """How long nothing is to be done."""
         changed = any(one.changed for one in self._gatherings.values())
-        if changed or self._inbox or self._delivery.is_busy:
+        if changed or self._intake.is_busy or self._delivery.is_busy:
             return 0.0
         due = min((stream.wheel.due_at() for _, stream in self._streams()), default=float("inf"))
         return max(0.0, min(due, self._ticked_at + TICK_S) - now)
@@ -279,45 +296,6 @@ class Fanout(threading.Thread):
                 del gathering.waiting[descriptor]
                 self._delivery.begin(gathering, listener)
 
-    def _take_in(self) -> None:
-        """Give those who were admitted a place, some at a time."""
-        for _ in range(min(len(self._inbox), ADMITTED_PER_SLICE)):
-            listener = self._inbox.popleft()
-            behind = listener.behind
-            if not self._delivery.add(listener) or behind is None or behind.admission is None:
-                continue
-            admission = behind.admission
-            gathering = self._gathering(SpaceId(admission.space))
-            if gathering is None:
-                self._delivery.refuse(listener, not_followed())
-                continue
-            gathering.enter(listener, admission, self._radio, self._delivery.now)
-            if self._radio_is_full(admission):
-                self._delivery.refuse(listener, radio_full())
-            elif len(self._delivery.listeners) > self._listeners_max or not self._counts(listener):
-                self._delivery.refuse(listener, full())
-            elif gathering.may_begin(admission) and not gathering.space.is_behind(
-                admission.resumes_at
-            ):
-                self._delivery.begin(gathering, listener)
-            else:
-                gathering.waiting[listener.descriptor] = listener
-                gathering.changed = True
-
-    def _radio_is_full(self, admission: Admission) -> bool:
-        """Whether too many would listen by radio, whom nobody can ask for a ticket."""
-        most = RADIO_SHARE * self._listeners_max
-        return bool(format_of(admission.stream)) and most < sum(
-            gathering.radio_count for gathering in self._gatherings.values()
-        )
-
-    def _counts(self, listener: Listener) -> bool:
-        """Whether a listener's client may have one more."""
-        if not listener.client or self._clients.take(listener.client):
-            return True
-        listener.client = ""  # nothing was taken, nothing is given back
-        return False
-
     def _gathering(self, name: SpaceId) -> Gathering | None:
         """Those of a Space, which is opened if need be; None when the table is full."""
         gathering = self._gatherings.get(name)
@@ -342,6 +320,7 @@ class Fanout(threading.Thread):
         busy = max(1 - self._idle_s / elapsed_s, used_s / elapsed_s / processor_share())
         self._ticked_at, self._idle_s, self._cpu_s = now, 0.0, self._cpu_s + used_s
         self._delivery.drop_stuck(self._stuck_s)
+        self._intake.sweep(ends=self.is_reached())
         for gathering in list(self._gatherings.values()):
             gathering.changed = True  # inotify may have overflowed, or have had no watch left
             beat_s = self._heartbeat_s
@@ -385,7 +364,7 @@ class Fanout(threading.Thread):
     def _close(self) -> None:
         self.warm.set()
         self._delivery.close()
-        for listener in self._inbox:
+        for listener in self._intake.inbox:
             listener.close()
         for gathering in self._gatherings.values():
             gathering.close()

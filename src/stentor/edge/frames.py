@@ -1,7 +1,9 @@
 """What goes out on the wire for a record: boxes, the cursor after them, in one HTTP chunk. Pure."""
 
-from stentor.boxes import CARD_SCHEME, EVENT_SCHEME, cursor_box, emsg
-from stentor.edge.answer import chunk
+import msgspec
+
+from stentor.boxes import CARD_SCHEME, EVENT_SCHEME, LEASE_SCHEME, cursor_box, emsg
+from stentor.edge.answer import LAST_CHUNK, chunk
 from stentor.edge.ring import Content
 from stentor.record import Cursor, Flag, Kind, Record
 
@@ -37,6 +39,12 @@ def card_box(card: bytes, number: int, media_time: int) -> bytes:
         media_time: now, as far as this edge has heard.
     """
     return emsg(CARD_SCHEME, card, media_time, number)
+
+
+def last_word(why: str, media_time: int, *, chunked: bool) -> bytes:
+    """Why a response ends before the programme does, as a box, and its end."""
+    box = emsg(LEASE_SCHEME, msgspec.json.encode({"ended": why}), media_time, 0)
+    return chunk(box) + LAST_CHUNK if chunked else box
 
 
 def note_frame(box: bytes, tail: Cursor) -> bytes:

@@ -1,7 +1,8 @@
 """The edge's side of the hatch through which gates hand admitted connections over.
 
 A message holds some descriptors (SCM_RIGHTS, unix(7)) and, in the same order, what each was
-admitted for. The edge answers with its status, so that gates know where there is room.
+admitted for; or no descriptor, and claims: which tickets' numbers listen elsewhere now, or for
+longer. The edge answers with its status, so that gates know where there is room.
 """
 
 import array
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from stentor.edge.admission import Admission
+from stentor.edge.admission import Admission, Claim
 from stentor.edge.fanout import Fanout
 from stentor.edge.status import Status
 from stentor.limits import GATES_MAX, HANDED_AT_ONCE, HATCH_MESSAGE_BYTES
@@ -22,6 +23,7 @@ from stentor.limits import GATES_MAX, HANDED_AT_ONCE, HATCH_MESSAGE_BYTES
 _telemetry = logging.getLogger(__name__)
 _ANCILLARY = socket.CMSG_SPACE(HANDED_AT_ONCE * array.array("i").itemsize)
 _admissions = msgspec.msgpack.Decoder(list[Admission])
+_claims = msgspec.msgpack.Decoder(list[Claim])
 
 
 class Hatch:
@@ -46,6 +48,11 @@ class Hatch:
         scratch.replace(path)
         fanout.hear(self._listening.fileno(), self._accept)
         fanout.on_tick.append(self._tell)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a gate is there."""
+        return bool(self._gates)
 
     def close(self) -> None:
         """Let go of everything; the edge has ended."""
@@ -86,6 +93,9 @@ class Hatch:
             self._lose(gate)
             return
         try:
+            if not descriptors and not flags & socket.MSG_CTRUNC:
+                self._fanout.claim(_claims.decode(data))
+                return
             admissions = _admissions.decode(data)
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(admissions) != len(
                 descriptors

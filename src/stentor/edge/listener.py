@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stentor.edge.admission import Admission
+from stentor.edge.leases import Lease
 
 if TYPE_CHECKING:
     from stentor.edge.gathering import Gathering
@@ -79,10 +80,11 @@ class Listener:
         gathering: its Space with all who listen to it, once it has a place there.
         lane: with whom it shares its bytes, likewise.
         slot: once it has begun.
+        lease: what it listens by; None without a ticket.
         behind: None while it has what its slot has.
     """
 
-    __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "slot", "wire")
+    __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "lease", "slot", "wire")
 
     def __init__(
         self, descriptor: int, admission: Admission, wire: ssl.SSLSocket | None = None
@@ -94,6 +96,7 @@ class Listener:
         self.gathering: Gathering | None = None
         self.lane: Lane | None = None
         self.slot: Slot | None = None
+        self.lease: Lease | None = None
         self.behind: Behind | None = Behind(admission)
 
     def push(self, behind: Behind) -> bool:

@@ -11,8 +11,8 @@ from stentor.edge import icy, page
 from stentor.edge.admission import Admission, begins, ended
 from stentor.edge.answer import SAFE_HEADERS, Answer, of_error, refusal
 from stentor.edge.cards import Cards, KnownCard
-from stentor.edge.clients import Addresses, client_of
 from stentor.edge.doorstep import Listeners
+from stentor.edge.entrance import Entrance
 from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
@@ -45,7 +45,7 @@ class Routes:
     stage: Upstream
     keyring: Keyring
     door_keys: Keys
-    uncounted: Addresses
+    entrance: Entrance
     clock: Clock
     url: str
 
@@ -152,20 +152,21 @@ class Routes:
     ) -> Answer | Admission:
         if rendition not in RENDITION_NAMES:
             raise _no_rendition()
-        self._check_ticket(request, known.card.space)
+        ticket = self._ticket(request, known.card.space)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
         admission = Admission(
             space=known.card.space,
             stream=rendition,
             chunked=request.version == 1,
-            client=self._counted_as(visitor),
             cursor=(cursor.epoch, cursor.offset) if cursor is not None else None,
             since=_media_time(request.argument("from")),
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
-        return begins() if request.method == "HEAD" else admission
+        if request.method == "HEAD":
+            return begins()
+        return self.entrance.let_in(admission, visitor.address, ticket)
 
     def _radio(
         self, request: Request, visitor: Visitor, known: KnownCard, name: str
@@ -174,30 +175,30 @@ class Routes:
             return icy.playlist(known.card, name, self.url)
         if name not in RADIO_FORMATS:
             raise Refused("radio.unknown", "There is no such radio stream: mp3, aac or ogg.")
-        self._check_ticket(request, known.card.space)
+        ticket = self._ticket(request, known.card.space)
         woven = RADIO_FORMATS[name].icy and request.header("icy-metadata") == "1"
         admission = Admission(
             space=known.card.space,
             stream=icy.stream_name(name, woven=woven),
             chunked=False,  # players older than HTTP/1.1 ask like new ones
-            client=self._counted_as(visitor),
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
         if request.method == "HEAD":
             return icy.begins(known.card, admission.stream, self.url)
-        return admission
+        return self.entrance.let_in(admission, visitor.address, ticket)
 
-    def _counted_as(self, visitor: Visitor) -> str:
-        """Who is counted for a listener; empty: nobody."""
-        return client_of(visitor.address) if visitor.address not in self.uncounted else ""
+    def _ticket(self, request: Request, space: str) -> tickets.Ticket | None:
+        """The ticket that is shown, if one is; it must be genuine.
 
-    def _check_ticket(self, request: Request, space: str) -> None:
-        """A ticket need not be shown, but one that is must be genuine."""
+        Raises:
+            Refused: `ticket.invalid`, `ticket.wrong_space` or `ticket.expired`.
+        """
         shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
-        if shown:
-            wall_time_s = self.clock.wall_time() / 1e9
-            tickets.check(shown, space, self.door_keys.at(wall_time_s).valid, wall_time_s)
+        if not shown:
+            return None
+        wall_time_s = self.clock.wall_time() / 1e9
+        return tickets.check(shown, space, self.door_keys.at(wall_time_s).valid, wall_time_s)
 
     def _studio(self, request: Request, name: str) -> Answer:
         self.cards.find(name)

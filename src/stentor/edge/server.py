@@ -17,6 +17,7 @@ from stentor.edge.clients import LOOPBACK, Addresses
 from stentor.edge.conversation import Conversations, Deadlines
 from stentor.edge.door import Door
 from stentor.edge.doorstep import Listeners
+from stentor.edge.entrance import Entrance
 from stentor.edge.fanout import Fanout
 from stentor.edge.handover import Edges
 from stentor.edge.hatch import Hatch
@@ -25,15 +26,17 @@ from stentor.edge.proxy import Upstream
 from stentor.edge.recordings import Recordings
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
+from stentor.edge.siblings import Siblings
 from stentor.edge.steps import StepTeller
 from stentor.edge.throttle import Pin, Throttle
 from stentor.errors import Unavailable
-from stentor.gate.signing import Keys
+from stentor.gate.signing import Keys, prefix_secret
 from stentor.ids import SpaceId
 from stentor.limits import (
     CLIENT_CONNECTIONS_MAX,
     CONNECTIONS_MAX,
     HEARTBEAT_S,
+    LEASE_GRACE_S,
     LISTENER_STUCK_S,
     PROXIED_MAX,
     SHUTDOWN_S,
@@ -67,6 +70,7 @@ class Bounds:
     deadlines: Deadlines = field(default_factory=Deadlines)
     stuck_s: float = LISTENER_STUCK_S
     heartbeat_s: float = HEARTBEAT_S
+    lease_grace_s: float = LEASE_GRACE_S
     connections_max: int = CONNECTIONS_MAX
     client_connections_max: int = CLIENT_CONNECTIONS_MAX
     uncounted: str = LOOPBACK
@@ -100,8 +104,13 @@ async def serve(
     certificate = Certificate(settings, clock)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     fanout = _fanout(settings, paths, clock, index, bounds)
-    public = _door(settings, paths, clock, fanout, certificate, door, bounds)
+    hatch = Hatch(paths.socket(f"edge-{index}"), fanout)
+    others = {number: paths.socket(f"edge-{number}") for number in range(settings.edge_count)}
+    others.pop(index, None)
+    siblings = Siblings(fanout, others, clock)
+    public = _door(settings, paths, clock, siblings, certificate, door, bounds, index)
     fanout.start()
+    siblings.open()
     # A long log takes a second to read: until then the node's other edges take those who join.
     await asyncio.to_thread(fanout.warm.wait, WARM_S)
     public.open()
@@ -110,8 +119,10 @@ async def serve(
         await _until(stop, certificate, fanout.is_alive)
     finally:
         await public.close()
+        siblings.close()
         fanout.stop()
         await asyncio.to_thread(fanout.join, SHUTDOWN_S)
+        hatch.close()
     if fanout.failure is not None:
         raise _failed()
 
@@ -134,7 +145,7 @@ async def serve_gate(
     certificate = Certificate(settings, clock)
     sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
     edges = Edges(sockets, index % len(sockets), clock)
-    public = _door(settings, paths, clock, edges, certificate, door, bounds or Bounds())
+    public = _door(settings, paths, clock, edges, certificate, door, bounds or Bounds(), index)
     edges.open()
     public.open()
     _telemetry.info("gate %d is open", index)
@@ -146,7 +157,13 @@ async def serve_gate(
 
 
 def run_edge(
-    settings: Settings, paths: Paths, clock: Clock, index: int, started: Callable[[Fanout], None]
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    index: int,
+    started: Callable[[Fanout], None],
+    *,
+    bounds: Bounds | None = None,
 ) -> None:
     """Be an edge alone, in this thread, until it is told to stop.
 
@@ -156,8 +173,9 @@ def run_edge(
     Raises:
         Unavailable: `edge.failed`.
     """
-    fanout = _fanout(settings, paths, clock, index, Bounds())
+    fanout = _fanout(settings, paths, clock, index, bounds or Bounds())
     hatch = Hatch(paths.socket(f"edge-{index}"), fanout)
+    fanout.is_reached = lambda: hatch.is_used
     started(fanout)
     _telemetry.info("edge %d is open", index)
     try:
@@ -186,6 +204,7 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
         listeners_max=bounds.held_max,
         client_listeners_max=bounds.client_connections_max,
         url=settings.url,
+        lease_grace_s=bounds.lease_grace_s,
     )
 
 
@@ -197,6 +216,7 @@ def _door(
     certificate: Certificate,
     listening: socket.socket,
     bounds: Bounds,
+    index: int,
 ) -> Door:
     files = static.load()
     uncounted = Addresses(f"{settings.trusted_proxy},{bounds.uncounted}")
@@ -212,7 +232,7 @@ def _door(
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
         keyring=keyring,
         door_keys=Keys(keyring),
-        uncounted=uncounted,
+        entrance=Entrance(uncounted, prefix_secret(keyring), clock, index),
         clock=clock,
         url=settings.url,
     )

@@ -1,0 +1,46 @@
+"""What a connection is admitted with: who it is counted for, and the lease its ticket gives it."""
+
+import msgspec
+
+from stentor.clock import Clock
+from stentor.edge.admission import Admission
+from stentor.edge.clients import Addresses, client_of
+from stentor.edge.leases import Stamps
+from stentor.gate.shares import prefix_key, prefix_of
+from stentor.gate.tickets import Ticket
+
+
+class Entrance:
+    """Where those who are let in get what edges know them by."""
+
+    def __init__(self, uncounted: Addresses, secret: bytes, clock: Clock, index: int) -> None:
+        """Begin.
+
+        Args:
+            uncounted: addresses nobody is counted for: proxies are many people.
+            secret: turns prefixes of addresses into keys that tell nobody which they are.
+            index: of this process among those that admit.
+        """
+        self._uncounted = uncounted
+        self._secret = secret
+        self._clock = clock
+        self._stamps = Stamps(index)
+
+    def let_in(self, admission: Admission, address: str, ticket: Ticket | None) -> Admission:
+        """An admission with what is known of who comes.
+
+        Args:
+            address: of the client.
+        """
+        client = client_of(address) if address not in self._uncounted else ""
+        if ticket is None:
+            return msgspec.structs.replace(admission, client=client)
+        return msgspec.structs.replace(
+            admission,
+            client=client,
+            number=ticket.number,
+            rank=ticket.rank,
+            stamp=self._stamps.at(self._clock.now()),
+            lease_until_s=ticket.expires_at_s,
+            prefix=prefix_key(prefix_of(address), self._secret),
+        )

@@ -1,0 +1,122 @@
+"""Everybody who was admitted, until they have a place or know why there is none.
+
+Belongs to the thread that sends; only `inbox` and `claims` are filled by others.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from stentor.clock import Clock
+from stentor.edge.admission import Admission, Claim, full, not_followed, radio_full, unheard
+from stentor.edge.clients import Shares
+from stentor.edge.delivery import Delivery
+from stentor.edge.gathering import Gathering
+from stentor.edge.icy import format_of
+from stentor.edge.leases import Leases
+from stentor.edge.listener import Listener
+from stentor.edge.radio import Line
+from stentor.ids import SpaceId
+from stentor.limits import ADMITTED_PER_SLICE, CLAIMS_PER_SLICE, CLAIMS_WAITING_MAX, RADIO_SHARE
+
+
+class Intake:
+    """Takes people in, some at a time.
+
+    Attributes:
+        inbox: connections that were handed over.
+        claims: what gates have told of tickets' numbers.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        leases: Leases[Listener],
+        clients: Shares,
+        clock: Clock,
+        gathering_of: Callable[[SpaceId], Gathering | None],
+        line: Line,
+        radio_count: Callable[[], int],
+        listeners_max: int,
+    ) -> None:
+        """Begin with nobody.
+
+        Args:
+            gathering_of: those of a Space; None when no more Spaces can be followed.
+            line: to the radio process.
+            radio_count: how many listen by radio.
+        """
+        self.inbox: deque[Listener] = deque()
+        self.claims: deque[Claim] = deque(maxlen=CLAIMS_WAITING_MAX)
+        self._delivery = delivery
+        self._leases = leases
+        self._clients = clients
+        self._clock = clock
+        self._gathering_of = gathering_of
+        self._line = line
+        self._radio_count = radio_count
+        self._listeners_max = listeners_max
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self.inbox or self.claims)
+
+    def work(self) -> None:
+        """Hear what there is to hear, and take some in."""
+        if self.claims:
+            wall_s = self._clock.wall_time() / 1e9
+            for _ in range(min(len(self.claims), CLAIMS_PER_SLICE)):
+                displaced = self._leases.hear(self.claims.popleft(), self._delivery.now, wall_s)
+                if displaced is not None:
+                    self._delivery.dismiss(displaced, "elsewhere")
+        for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
+            listener = self.inbox.popleft()
+            behind = listener.behind
+            if self._delivery.add(listener) and behind is not None and behind.admission is not None:
+                self._take_in(listener, behind.admission)
+
+    def sweep(self, *, ends: bool) -> None:
+        """Let go of those whose leases are over."""
+        for listener in self._leases.sweep(self._delivery.now, ends=ends):
+            self._delivery.dismiss(listener, "expired")
+
+    def _take_in(self, listener: Listener, admission: Admission) -> None:
+        delivery = self._delivery
+        counts = self._counts(listener)
+        if admission.number and (why := self._lease(listener, admission)):
+            delivery.refuse(listener, unheard(why))
+            return
+        gathering = self._gathering_of(SpaceId(admission.space))
+        if gathering is None:
+            delivery.refuse(listener, not_followed())
+            return
+        gathering.enter(listener, admission, self._line, delivery.now)
+        if len(delivery.listeners) > self._listeners_max or not counts:
+            delivery.refuse(listener, full())
+        elif self._radio_is_full(admission):
+            delivery.refuse(listener, radio_full())
+        elif gathering.may_begin(admission) and not gathering.space.is_behind(admission.resumes_at):
+            delivery.begin(gathering, listener)
+        else:
+            gathering.waiting[listener.descriptor] = listener
+            gathering.changed = True
+
+    def _counts(self, listener: Listener) -> bool:
+        """Whether a listener's client may have one more."""
+        if not listener.client or self._clients.take(listener.client):
+            return True
+        listener.client = ""  # nothing was taken, nothing is given back
+        return False
+
+    def _radio_is_full(self, admission: Admission) -> bool:
+        """Whether too many would listen by radio, whom nobody can ask for a ticket."""
+        most = RADIO_SHARE * self._listeners_max
+        return bool(format_of(admission.stream)) and most < self._radio_count()
+
+    def _lease(self, listener: Listener, admission: Admission) -> str:
+        """Let a listener listen by its ticket; why not, if it may not."""
+        now, wall_s = self._delivery.now, self._clock.wall_time() / 1e9
+        why, displaced = self._leases.take(listener, admission, now, wall_s)
+        if displaced is not None:
+            self._delivery.dismiss(displaced, "elsewhere")
+        return why
