@@ -93,7 +93,7 @@ class Gang:
         one = self.attackers
         self._begun += 1
         self._number += self._step
-        source = plan.source_of(self._number, one.prefixes, one.network)
+        source = plan.source_of(self._number, one.prefixes, one.network, one.hosts)
         said = request(one.kind, one.space, self._host, self._chance)
         self.switch.open(
             Visit(self._number % one.prefixes), source, said, self.manner.receive_bytes

@@ -242,6 +242,7 @@ def _account(person: Person) -> dict[str, Any]:
         "join_s": person.join_s,
         "place_at": person.place_at,
         "inside_at": person.inside_at,
+        "back_at": person.back_at,
         "first_at": hearing.first_at,
         "last_at": hearing.last_at,
         "streams": person.streams,

@@ -56,7 +56,8 @@ class Person:
         due: when they ask next, in monotonic seconds; infinite: they wait for an answer.
         page_s, join_s: how long the first page and each join took to be answered.
         told: what they were told, as (question, status and code) -> how often.
-        inside_at: when their first live response began.
+        inside_at: when their first live response began; `back_at`: when the one after the last
+            break did.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Person:
     join_s: float = -1.0
     inside_at: float = 0.0
     place_at: float = 0.0
+    back_at: float = 0.0
     hearing: Hearing = field(default_factory=Hearing)
     told: dict[str, int] = field(default_factory=dict)
     breaks: int = 0
@@ -211,6 +213,7 @@ class Person:
         if status == 200:
             self.stand, self.streams, self._retry_s = Stand.INSIDE, True, RETRY_S_MIN
             self.inside_at = self.inside_at or now
+            self.back_at = now if self.breaks else 0.0
             self.due, self.next = float("inf"), Ask.RENEW
             return True
         self.streams = False

@@ -77,6 +77,7 @@ class Attackers(msgspec.Struct, frozen=True):
     share: tuple[int, int] = (0, 1)
     prefixes: int = 1
     network: int = ATTACKERS_NETWORK
+    hosts: int = HOSTS
     seed: int = 1
     core: int | None = None
     ports: tuple[int, ...] = ()
