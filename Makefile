@@ -2,9 +2,10 @@
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 ARGS ?=
+CASE ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse split hls-cache bench hold cadence fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse drill split hls-cache bench hold cadence fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +47,10 @@ log-verify: venv-test ## Damage a log in every way and see that the first bad re
 abuse: venv-test ## Do to a node what strangers may, and measure what its 2,000 listeners notice.
 	@scripts/packages.sh abuse
 	@exec $(BIN)/python -m bench.abuse $(ARGS)
+
+drill: venv-test ## Hold a node to what it promises under crowds and attacks (CASE=B2 for one).
+	@scripts/packages.sh drill
+	@exec $(BIN)/python -m bench.drill $(CASE) $(ARGS)
 
 split: venv-test ## Kill and stop gates and edges again and again, and look at those that are left.
 	@exec $(BIN)/python -m bench.split $(ARGS)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that tests use, or with "bench" or "abuse" those of `make bench` and
-# `make abuse`, when missing and when allowed to.
+# Installs the Debian packages that tests use, or with "bench", "abuse" or "drill" those of the recipes
+# of these names, when missing and when allowed to.
 set -eu
 
 missing=
@@ -19,6 +19,12 @@ load_client() {
 if [ "${1:-}" = abuse ]; then
     load_client
     has slowhttptest || want slowhttptest "the attacks of slowhttptest"
+elif [ "${1:-}" = drill ]; then
+    load_client
+    has nginx || want nginx-light "the comparison with nginx"
+    has hping3 || want hping3 "the SYN flood"
+    has ip || want iproute2 "cases in a network of their own"
+    has nft || want nftables "the kernel's shield"
 elif [ "${1:-}" = bench ]; then
     load_client
     has icecast2 || want icecast2 "the comparison with Icecast"

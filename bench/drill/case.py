@@ -12,6 +12,8 @@ from stentor.clock import SystemClock
 from stentor.demo.telling import Telling
 
 CLOCK = SystemClock()
+LAG_S_MAX = 0.1
+"""A listener that looks so late takes a part for later than it was."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,16 @@ class Found:
     def ok(self) -> bool:
         """Whether every promise was kept; a case that checked nothing has shown nothing."""
         return bool(self.checks) and all(self.checks.values())
+
+    def note_generator(self, figures: dict[str, Any]) -> None:
+        """Say when a generator's figures are rather its own (`figures.summary`)."""
+        if figures["generator_limits"]:
+            self.notes.append("the generator was at its limit: delays are rather its own")
+        if figures["generator_lag_s_max"] > LAG_S_MAX:
+            late = figures["generator_lag_s_max"]
+            self.notes.append(
+                f"the generator was kept from its core for {late} s: stalls may be its"
+            )
 
     def as_json(self, promise: str) -> dict[str, Any]:
         """For the last line."""
@@ -60,10 +72,12 @@ class Case:
     limit_s: float = 180.0
 
 
-async def program(module: str, *words: str, cwd: str = str(ROOT)) -> tuple[int, dict[str, Any]]:
+async def program(
+    module: str, *words: str, prefix: tuple[str, ...] = ()
+) -> tuple[int, dict[str, Any]]:
     """Run a benchmark of its own; its exit code and its last line, which is a JSON object."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *words, cwd=cwd, stdout=asyncio.subprocess.PIPE,
+        *prefix, sys.executable, "-m", module, *words, cwd=ROOT, stdout=asyncio.subprocess.PIPE,
         limit=64 * 1024 * 1024, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -1,6 +1,6 @@
 """All cases, with the promise each is held to (the words are those of the promise, not ours)."""
 
-from bench.drill import crowds, flash, ladder, others, slow, tickets
+from bench.drill import crowds, flash, ladder, others, slow, syn, tickets
 from bench.drill.case import Case
 
 CASES = (
@@ -29,6 +29,9 @@ CASES = (
     ),
     Case("B9", "slowloris", "page p99 < 1 s, admitted stalls 0", slow.b9),
     Case("B10", "slow reads", "page p99 < 1 s, admitted stalls 0", slow.b10),
+    Case(
+        "B11", "a SYN flood, in namespaces of its own", "page p99 < 1 s, admitted stalls 0", syn.b11
+    ),
     Case(
         "B15", "an edge dies under its listeners", ">= 95 % of them admitted again, within 30 s",
         crowds.b15,

@@ -107,6 +107,7 @@ def _storm(crowd: Crowd, killed_at: float, before: Any) -> Found:
             "generator_limits": figures["generator_limits"],
         }
     )
+    found.note_generator(figures)
     found.checks = {
         f"{len(moved):,} listeners lost their edge": len(moved) >= LISTENERS // 10,
         f"{in_time:,} of them back within {BACK_S_MAX:g} s": in_time >= SHARE_MIN * len(moved),

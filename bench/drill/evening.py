@@ -48,6 +48,7 @@ class Evening:
     def people(self, count: int, **more: Any) -> People:
         """A crowd that wants to hear this."""
         more.setdefault("prefixes", max(1, count // 5))
+        more.setdefault("keys", self.place.door_keys())
         return People(self.place.host, self.place.port, self.space, count, core=self.core, **more)
 
     def attackers(self, kind: str, count: int, per_s: float, **more: Any) -> Attackers:
@@ -106,6 +107,7 @@ async def evening(
     doors_before_s: float = 0.0,
     guest: bool = False,
     live: bool = False,
+    listen: str = "",
 ) -> AsyncIterator[Evening]:
     """A fresh node with a Space, its host connected; its generators have the last core.
 
@@ -122,7 +124,9 @@ async def evening(
     if doors_before_s:
         more += ["--doors-before-s", str(doors_before_s)]
     with tempfile.TemporaryDirectory(prefix="stentor-drill-") as folder:
-        async with ground.fresh(Path(folder), CLOCK, cores, *more, edges=edges) as place:
+        async with ground.fresh(
+            Path(folder), CLOCK, cores, *more, edges=edges, listen=listen
+        ) as place:
             if core is not None:
                 os.sched_setaffinity(0, {core})
             try:

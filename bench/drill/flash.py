@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from bench.drill.case import CLOCK, Found
@@ -34,32 +33,23 @@ BACK_S_MAX = 5.0
 HOSTS_START_S_MAX = 3.0
 
 
-@dataclass(slots=True)
-class Flash:
-    """What was found of one run."""
-
-    figures: dict[str, Any]
-    crowd: Crowd
-    limits: bool
-
-
-_quiet: dict[str, Flash] = {}
+_quiet: dict[str, dict[str, Any]] = {}
 """The quiet run of this process: B2 is compared with B1's, when that was run."""
 
 
 async def b1(telling: Telling) -> Found:
     """Quiet."""
-    flash = _quiet["run"] = await run(telling, attacked=False)
-    found = Found(flash.figures, promises(flash))
-    return _noted(found, flash)
+    told = _quiet["run"] = await run(telling, attacked=False)
+    found = Found(told, promises(told))
+    found.note_generator(told)
+    return found
 
 
 async def b2(telling: Telling) -> Found:
     """Under attack, compared with a quiet run."""
     quiet = _quiet.get("run") or await run(telling, attacked=False)
-    flash = await run(telling, attacked=True)
-    told = flash.figures
-    honest, before = told["heard"], quiet.figures["heard"]
+    told = await run(telling, attacked=True)
+    honest, before = told["heard"], quiet["heard"]
     told["heard_quiet"] = before
     told["honest_share"] = round(honest / max(1, before), 4)
     found = Found(told)
@@ -74,12 +64,12 @@ async def b2(telling: Telling) -> Found:
             0 <= told["hosts_start_s"] <= HOSTS_START_S_MAX
         ),
     }
-    return _noted(found, flash)
+    found.note_generator(told)
+    return found
 
 
-def promises(flash: Flash) -> dict[str, bool]:
+def promises(told: dict[str, Any]) -> dict[str, bool]:
     """B1's."""
-    told = flash.figures
     return {
         f"the first part was heard {told['first_part_s']} s after the scheduled time": (
             0 <= told["first_part_s"] <= START_S_MAX
@@ -94,13 +84,7 @@ def promises(flash: Flash) -> dict[str, bool]:
     }
 
 
-def _noted(found: Found, flash: Flash) -> Found:
-    if flash.limits:
-        found.notes.append("the generator was at its limit: delays are rather its own")
-    return found
-
-
-async def run(telling: Telling, *, attacked: bool) -> Flash:
+async def run(telling: Telling, *, attacked: bool) -> dict[str, Any]:
     """One evening with 20,000 people in 10 s around the start."""
     async with (
         evening(
@@ -132,7 +116,7 @@ async def run(telling: Telling, *, attacked: bool) -> Flash:
     figures = summary(found) | marks
     figures["listeners_max"] = most.get("hearing", 0)
     figures["first_part_s"] = _first_part_s(found, there.starts_at)
-    return Flash(figures, found, bool(figures["generator_limits"]))
+    return figures
 
 
 def _first_part_s(crowd: Crowd, starts_at: float) -> float:

@@ -120,9 +120,11 @@ async def attacked(telling: Telling, kind: str) -> tuple[Found, dict[str, Any]]:
             "audience": figures["heard"],
             "stalls": figures["stalls"],
             "breaks": figures["breaks"],
+            "generator_lag_s_max": figures["generator_lag_s_max"],
             "attack": told,
         }
     )
+    found.note_generator(figures)
     found.checks = {
         f"Space page p99 {found.figures['page_p99_s']} s": (
             0 <= found.figures["page_p99_s"] < PAGE_S_MAX and not visits.failed

@@ -3,17 +3,23 @@
 import json
 import random
 
+import msgspec
 import pytest
 
 from stentor.drill import answers
+from stentor.drill.challenge import Solver
 from stentor.drill.person import Ask, Person, Stand
+from stentor.gate import challenge
+from stentor.gate.places import Place
+from stentor.gate.signing import day_keys
+from stentor.tokens import Keyring
 
 SPACE = "4f7q2k9x1mzd"
 
 
 @pytest.fixture
 def person() -> Person:
-    return Person(1, SPACE, "127.0.0.1:80", 0.0, random.Random(1), lambda challenge: 42)
+    return Person(1, SPACE, "127.0.0.1:80", 0.0, random.Random(1), lambda challenge: (42, 1.0))
 
 
 def answer(
@@ -55,10 +61,11 @@ def test_who_holds_a_place_waits_for_the_mark(person: Person) -> None:
 
 
 def test_a_challenge_is_solved_or_waited_out(person: Person) -> None:
-    answer(person, 1.0, Ask.JOIN, 428, challenge={"challenge": "c1"})
-    assert json.loads(person.request(Ask.JOIN).partition(b"\r\n\r\n")[2])["solution"] == 42
+    answer(person, 1.0, Ask.JOIN, 428, challenge={"salt": "c1"})
+    said = json.loads(person.request(Ask.JOIN).partition(b"\r\n\r\n")[2])
+    assert said == {"challenge": "c1", "solution": 42}
     person.solve = None
-    answer(person, 2.0, Ask.JOIN, 428, challenge={"challenge": "c1"})
+    answer(person, 2.0, Ask.JOIN, 428, challenge={"salt": "c1"})
     assert json.loads(person.request(Ask.JOIN).partition(b"\r\n\r\n")[2]) == {"patience": True}
 
 
@@ -86,3 +93,14 @@ def test_answers_are_whole_or_awaited() -> None:
     assert (found.head.status, found.body, found.head.closes) == (202, b"{}\r\n", True)
     assert answers.whole(b"HTTP/1.1 200 OK\r\n\r\nabc") is None
     assert answers.whole(b"HTTP/1.1 200 OK\r\n\r\nabc", ended=True) is not None
+
+
+def test_challenges_are_looked_up_as_they_would_be_searched() -> None:
+    keys = day_keys(Keyring("1", {"1": bytes(32)}), 1_000_000.0)
+    asked = challenge.ask(Place(SPACE, 7, 8), 8, keys, 1_000_000.0)
+    known = Solver({kid.hex(): key.hex() for kid, key in keys.valid.items()})
+    document = msgspec.to_builtins(asked)
+    assert known.solve(document) == Solver({}).solve(document)
+    assert challenge.paid(asked.salt, known.solve(document)[0], SPACE, keys.valid, 1_000_000.0)
+    with pytest.raises(ValueError, match="another node"):
+        known.solve(document | {"salt": "x" + asked.salt})

@@ -18,7 +18,8 @@ import msgspec
 
 from stentor import node
 from stentor.clock import Clock, SystemClock
-from stentor.drill import answers, challenge, plan, target
+from stentor.drill import answers, plan, target
+from stentor.drill.challenge import Solver
 from stentor.drill.person import Ask, Person, Stand
 from stentor.drill.plan import People
 from stentor.drill.wires import Load, Switch, Wire, pin
@@ -29,6 +30,8 @@ SILENT_S = 20.0
 """A live response that says nothing for so long is dead: heartbeats come every 5 s."""
 SWEEP_S = 0.25
 WAIT_S = 0.005
+NICENESS = -5
+"""As edges are: a listener who is kept waiting by other programs would look like one who stalls."""
 OPENED_PER_TURN = 64
 """New connections in a row: then it is the turn of those that are there."""
 FIRST_S = 0.5
@@ -53,6 +56,7 @@ class Room:
         self.people = people
         self.clock = clock
         self.load = Load(clock)
+        self.solver = Solver(people.keys)
         self.switch: Switch[Errand] = Switch(
             clock, (people.host, people.port), self._arrived, self._broken
         )
@@ -78,7 +82,7 @@ class Room:
             f"{people.host}:{people.port}",
             begins_at + at_s,
             chance,
-            challenge.solve if computes else None,
+            self.solver.solve if computes else None,
             people.rendition,
         )
 
@@ -262,7 +266,7 @@ def main() -> None:
     if not target.is_own(people.host):  # whoever started this: it is aimed at nobody else
         raise SystemExit(2)
     pin(people.core)
-    node.set_niceness(5)
+    node.set_niceness(NICENESS)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     clock = SystemClock()

@@ -26,6 +26,7 @@ from stentor.demo.network import Network
 from stentor.demo.speech import Said
 from stentor.demo.studio import Studio
 from stentor.errors import Unavailable
+from stentor.gate import signing
 from stentor.limits import FRAME_SAMPLES, SAMPLE_RATE, SERVICE_TOKEN_S
 from stentor.paths import Paths
 from stentor.tokens import Claims
@@ -152,6 +153,11 @@ class Ground:
         stage = Caller(self.paths.socket("stage"))
         return (await stage.ask("GET", "/stage/health", expect=200)).json()
 
+    def door_keys(self) -> dict[str, str]:
+        """The keys of tickets, places and challenges that are valid now, as hexadecimal."""
+        keys = signing.day_keys(self.paths.keyring(), self.clock.wall_time() / 1e9)
+        return {kid.hex(): key.hex() for kid, key in keys.valid.items()}
+
     async def missing_ms(self) -> dict[str, float]:
         """Of each voice's sound: how much was concealed or silent so far."""
         voices = (await self.health())["voices"]
@@ -171,15 +177,18 @@ class Ground:
 
 @contextlib.asynccontextmanager
 async def fresh(
-    folder: Path, clock: Clock, cores: set[int], *flags: str, edges: int = 2
+    folder: Path, clock: Clock, cores: set[int], *flags: str, edges: int = 2, listen: str = ""
 ) -> AsyncIterator[Ground]:
     """A node of the drill's own, on these cores; gone afterwards.
+
+    Args:
+        listen: where its door is; a free port of this machine's if empty.
 
     Raises:
         Unavailable: `demo.failed`.
     """
-    house = House(folder / "data", clock, edges, extra=flags)
-    ground = Ground(house.paths, *house.settings.address, clock, house)
+    house = House(folder / "data", clock, edges, listen, extra=flags)
+    ground = Ground(house.paths, "127.0.0.1", house.settings.address[1], clock, house)
     try:
         with _on(cores):
             house.start()

@@ -19,10 +19,9 @@ RETRY_S_MAX = 8.0
 """After a broken connection players ask again after up to so long, twice as long each time."""
 POLL_S = 3.0
 """Between two looks at the mark, when the answer names no time."""
-SOLVING_S = (0.4, 2.0)
-"""What the devices of people take for a challenge; the drill's own computing is not theirs."""
 JITTER = 0.25
-Solve = Callable[[dict[str, Any]], str]
+Solve = Callable[[dict[str, Any]], tuple[int, float]]
+"""A challenge's solution, and how many seconds a device takes to find it."""
 
 
 class Ask(enum.Enum):
@@ -192,9 +191,9 @@ class Person:
     def _challenged(self, now: float, document: dict[str, Any]) -> None:
         challenge = document.get("challenge")
         if self.solve is not None and isinstance(challenge, dict):
-            solution = self.solve(challenge)
-            self._body = {"challenge": challenge.get("challenge", challenge), "solution": solution}
-            self._wait(now, self.chance.uniform(*SOLVING_S), Ask.JOIN)
+            solution, seconds = self.solve(challenge)
+            self._body = {"challenge": challenge.get("salt"), "solution": solution}
+            self._wait(now, seconds, Ask.JOIN)
         else:
             self._body = {"patience": True}
             self._wait(now, 0.1, Ask.JOIN)

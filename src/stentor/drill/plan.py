@@ -38,6 +38,7 @@ class People(msgspec.Struct, frozen=True):
         arrivals_s: how the crowd comes: kind and over how many seconds.
         computing: the share that can solve a challenge; the others wait instead.
         hosts: addresses used of each /24; 1: all of them are behind one.
+        keys: of the node's door (`challenge.Solver`); empty: not known.
         begins_at: monotonic seconds of the first moment, the same for all workers; 0: at once.
         seed: of all chance.
     """
@@ -54,6 +55,7 @@ class People(msgspec.Struct, frozen=True):
     rendition: str = "opus"
     computing: float = 0.9
     hosts: int = HOSTS
+    keys: dict[str, str] = {}
     begins_at: float = 0.0
     seed: int = 1
     core: int | None = None

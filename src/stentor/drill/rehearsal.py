@@ -133,6 +133,7 @@ class Rehearsal:
                 prefixes=max(1, order.listeners // PEOPLE_PER_PREFIX),
                 arrival=order.arrival,
                 over_s=order.over_s,
+                keys=place.door_keys(),
                 core=self.core,
             )
             crowd = await stack.enter_async_context(Fleet.of(people, self.clock.now()))
@@ -161,6 +162,7 @@ class Rehearsal:
                 network=plan.ATTACKERS_NETWORK,
                 over_s=LEAD_S,
                 computing=1.0,
+                keys=place.door_keys(),
                 core=self.core,
             )
             gang = await stack.enter_async_context(Fleet.of(bots, self.clock.now()))

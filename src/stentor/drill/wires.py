@@ -58,13 +58,20 @@ class Load:
     _since: float = 0.0
     _cpu_s: float = 0.0
     _lag: float = 0.0
+    _turned_at: float = 0.0
 
     def late(self, seconds: float) -> None:
         """Somebody had their turn so late."""
         self._lag = max(self._lag, seconds)
 
     def look(self, now: float) -> bool:
-        """Close the books of a second; True when one is over."""
+        """Close the books of a second; True when one is over.
+
+        It is called at each turn: a worker that was kept from its turns heard everything late.
+        """
+        if self._turned_at:
+            self.late(now - self._turned_at)
+        self._turned_at = now
         if not self._since:
             self._since, self._cpu_s = now, thread_cpu_s()
         if now - self._since < WINDOW_S:
