@@ -10,6 +10,7 @@ from stentor.edge.cards import KnownCard
 from stentor.edge.page import SpacePages, policy_of
 from stentor.edge.static import StaticFile, load
 from stentor.space.card import decode
+from tests.browser.door import Door
 from tests.browser.programme import PART_SAMPLES, cursor_box, emsg, recording, sound
 
 SPACE = "k7w2m9qp4x"
@@ -34,6 +35,7 @@ class House:
         bytes_per_s: what the path to listeners carries; 0: no end.
         cadence_ms: how often live responses are sent to; change it with `send_every`.
         live: how many live responses are open.
+        door: what stands before them.
     """
 
     def __init__(self, phase: str = "live") -> None:
@@ -59,6 +61,7 @@ class House:
         self.bytes_per_s = 0
         self.cadence_ms = 200
         self.live = 0
+        self.door = Door()
         self._answered = 0
         self._path = asyncio.Lock()
         self._news = asyncio.Event()
@@ -145,6 +148,11 @@ class House:
                 target = head.split(b" ", 2)[1].decode()
                 headers = head.decode().lower()
                 self.requests.append(target)
+                length = re.search(r"content-length: (\d+)", headers)
+                body = await reader.readexactly(int(length[1])) if length else b""
+                if target in (f"/s/{SPACE}/join", f"/s/{SPACE}/admitting"):
+                    await self._ask_door(writer, target, body)
+                    continue
                 if not await self._answer(writer, urlsplit(target), headers):
                     break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -153,6 +161,16 @@ class House:
             self._writers.discard(writer)
             self._tasks.discard(task)
             writer.close()
+
+    async def _ask_door(self, writer: asyncio.StreamWriter, target: str, body: bytes) -> None:
+        if self.door.fault:
+            await self._send(writer, self.door.fault, "text/plain", b"")
+        elif target.endswith("/join"):
+            status, told = self.door.join(json.loads(body))
+            await self._send(writer, status, "application/json", json.dumps(told).encode())
+        else:
+            told = self.door.admitting()
+            await self._send(writer, 200, "application/json", json.dumps(told).encode())
 
     async def _answer(self, writer: asyncio.StreamWriter, url: object, headers: str) -> bool:
         path = url.path  # type: ignore[attr-defined]

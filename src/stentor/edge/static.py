@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stentor.edge.answer import SAFE_HEADERS, Answer, Shared, matches
 from stentor.edge.request import Request
-from stentor.edge.slim import slim_script, slim_style
+from stentor.edge.slim import slim_page, slim_script, slim_style, with_short_declarations
 from stentor.errors import Unavailable
 from stentor.limits import STATIC_BYTES_MAX
 
@@ -27,6 +27,7 @@ _TYPES = {
 }
 _COMPRESSIBLE = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 _INLINE = re.compile(r"^[ \t]*\{\{inline ([\w./-]+\.(?:css|js))\}\}[ \t]*$", re.MULTILINE)
+_SCRIPT = re.compile(r"""(<script type="module">)(.*?)(?=</script>)""", re.DOTALL)
 FOREVER = "public, max-age=31536000, immutable"
 """For addresses that name their content (`?v=HASH`)."""
 
@@ -99,7 +100,10 @@ def inline(text: str, files: Mapping[str, StaticFile]) -> str:
             raise Unavailable("static.invalid", f"static/{match[1]} would end its own element.")
         return slim_script(content) if match[1].endswith(".js") else slim_style(content)
 
-    return _INLINE.sub(content_of, text)
+    if not text.startswith("<"):
+        return with_short_declarations(_INLINE.sub(content_of, text))
+    whole = _INLINE.sub(content_of, slim_page(text))
+    return _SCRIPT.sub(lambda found: found[1] + with_short_declarations(found[2]), whole)
 
 
 def squeeze(content: bytes) -> bytes:

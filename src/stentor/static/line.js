@@ -9,8 +9,8 @@ const SILENT_WAITING_S = 12;
 /** What an answer brings at once is no measure of the path. */
 const BURST_S = 0.1;
 
-/** Why a response that was refused is not to be asked for again. */
-const REFUSED = { 404: "gone", 409: "over", 410: "over" };
+/** Why a response was refused; `turned`: the door wants to be asked first, or again. */
+const REFUSED = { 403: "turned", 404: "gone", 409: "over", 410: "over" };
 
 /** One response for one rendition, from `query` on. */
 export class Line {

@@ -26,7 +26,7 @@ function placeOf(/** @type {string} */ cursor) {
 /**
  * Dispatches `state` (or `away`, `isLive` or `rendition` has changed), `card` (detail: the card),
  * `event` (detail: an event of the Space), `skipped` (detail: seconds left out), `measured` (a part
- * was; detail: how late in seconds), `stall`, `beat` and `ended`. States: idle, connecting,
+ * was; detail: how late in seconds), `stall`, `beat`, `turned` (away, at the door) and `ended`. States: idle, connecting,
  * waiting (before the start), playing, stalled, reconnecting, paused, ended, failed.
  */
 export class LivePlayer extends Teller {
@@ -43,8 +43,12 @@ export class LivePlayer extends Teller {
   pace = new Pace();
   /** Heard from further back: no response is open, and rewind.js feeds the deck. */
   away = false;
+  /** The door, asked before each response: true while it has not let us in; it dials later. */
+  isWaiting = () => false;
   /** The response that is heard; null while there is none. */
   line = null;
+  /** A response that is to take over (tuner.js): the edge may end `line` for it. */
+  successor = null;
   /** After the last sample that was taken from it; -1: it begins anew. */
   endSample = -1;
   #audio; #space; #stallTimer;
@@ -111,7 +115,7 @@ export class LivePlayer extends Teller {
     if (!this.away) this.goLive();
   }
 
-  pause() { this.#pause("asked"); }
+  pause(why = "asked") { this.#pause(why); }
 
   /** To the newest parts; what is heard now goes on until they are here. */
   goLive() {
@@ -196,6 +200,7 @@ export class LivePlayer extends Teller {
   /** Opens a response for what follows, in place of the one there may be. */
   dial() {
     this.#drop();
+    if (this.isWaiting()) return;
     const from = this.endSample < 0 ? "" : `?from=${this.endSample}`;
     this.line = this.open(this.rendition, this.cursor ? `?cursor=${this.cursor}` : from);
   }
@@ -234,8 +239,9 @@ export class LivePlayer extends Teller {
     line.ended = true;
     if (line !== this.line) return;
     this.line = null;
+    if (why === "turned") this.tell(why);
     if (why === "over") this.#end();
-    else if (why) this.#fail(why);
+    else if (why === "gone") this.#fail(why);
     else this.#lost(line);
   }
 
@@ -245,7 +251,7 @@ export class LivePlayer extends Teller {
     if (line.parts || !this.#lostAtS) this.#lostAtS = now;
     this.#set("reconnecting");
     const waitS = this.#failures ? Math.min(5, 2 ** this.#failures / 8) * (0.5 + Math.random())
-      : this.#spareS * Math.random();
+      : this.successor ? 2 : this.#spareS * Math.random();
     this.#againAtS = now + waitS;
     setTimeout(() => this.beat(), waitS * 1_000 + 1);
   }

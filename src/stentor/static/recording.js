@@ -7,34 +7,35 @@ import { on } from "./signals.js";
 
 /**
  * @param {import("./deck.js").Deck} deck @param {any} card the Space's card
- * @param {(change: {speaking?: string[], phase?: string}) => void} tell called at every change
+ * @param {number} fromS where to begin; 0: where it was left
+ * @param {(speaking: string[], phase?: string) => void} tell called at every change
  * @returns {Bar} its `player` is a ReplayPlayer
  */
-export function openRecording(deck, card, tell) {
+export function openRecording(deck, card, fromS, tell) {
   const player = new ReplayPlayer(deck, card.space, (card.duration_samples ?? 0) / 48_000);
   const key = `stentor.position.${card.space}`;
   let timeline = null;
-  let speaking = "";
+  let speaking = [];
 
   on(player, "time", () => {
     const { atS, durationS } = player;
     if (atS > 5) forBrowser.set(key, atS > durationS - 10 ? "0" : atS.toFixed(1));
     const speakers = speakersAt(timeline ?? [], atS * 48_000);
-    if (speakers.join() === speaking) return;
-    speaking = speakers.join();
-    tell({ speaking: speakers });
+    if (speakers.join() === speaking.join()) return;
+    speaking = speakers;
+    tell(speaking);
   });
   on(player, "state", async () => {
-    tell({});
+    tell(speaking);
     if (player.state !== "playing" || timeline) return;
     timeline = [];
     timeline = await readTimeline(card.space);
   });
   on(player, "gone", ({ detail }) =>
-    tell({ phase: detail === "recording.deleted" ? "deleted" : "withdrawn" }));
+    tell([], detail === "recording.deleted" ? "deleted" : "withdrawn"));
   offerDownload(card);
 
-  const remembered = Number(forBrowser.get(key)) || 0;
+  const remembered = fromS || Number(forBrowser.get(key));
   if (remembered && remembered < player.durationS) player.seek(remembered);
   return new Bar(player);
 }

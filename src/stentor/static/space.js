@@ -15,8 +15,13 @@ let opening = false;
 let rewinding = null;
 let rewind = null;
 let beside = null;
-let tuner = null;
 let troubleAtS = 0;
+let visit = null;
+let hall = null;
+let entrance = null;
+/** The right to listen as far as we know it; what the door says while it has not let us in
+ * (`waits`), and what it says to everybody (`news`). */
+const door = { untilS: 0, renewAtS: 0, waits: "", news: "", ask, show };
 const deck = new Deck(audio);
 const { saveData, effectiveType } = navigator.connection ?? {};
 const live = Source && (plays(OPUS) || plays(AAC))
@@ -29,9 +34,14 @@ async function bring(path) {
       // Browsers remember what could not be had: the next try needs an address of its own.
       return await import(tries ? `${path}?${tries}` : path);
     } catch {
-      await new Promise((done) => setTimeout(done, 1_000 + Math.random() * 3_000));
+      await pause(2);
     }
   }
+}
+
+/** Half of them to one and a half, so that those who wait together do not ask together. */
+function pause(seconds) {
+  return new Promise((done) => setTimeout(done, seconds * 1_000 * (0.5 + Math.random())));
 }
 
 const say = (id, text) => $(id).textContent !== text && ($(id).textContent = text);
@@ -48,7 +58,7 @@ function sentence() {
   if (card.phase === "cancelled" || (card.phase === "ended" && !card.started_at_ms)) {
     return card.end_reason === "cancelled" ? "The host has cancelled this Space." : "This Space never began.";
   }
-  const told = rewind?.player.sentence;
+  const told = rewind?.player.sentence || door.waits;
   if (told) return told;
   if (card.phase === "ended") return "That was it. The recording will be here in a moment.";
   if (card.phase === "replay") return recording?.player.state === "stalled" ? "Fetching sound…" : "";
@@ -62,6 +72,7 @@ function sentence() {
       if (ahead()) return "You are in. It starts by itself.";
       return away ? "Connection lost. Coming back by itself." : "You are listening live.";
     case "paused":
+      if (live.reason === "elsewhere") return "You are listening in another tab.";
       if (live.reason === "interrupted") return "Something interrupted the sound. Listen goes on live.";
       if (live.reason === "refused") return "Your browser wants one press before it plays.";
       return ahead() ? "You left. Come in again at any time." : "Paused. Listen goes on live.";
@@ -75,6 +86,8 @@ function button() {
   if (recording) {
     return ["playing", "stalled", "connecting"].includes(recording.player.state) ? ["Pause", "pause"] : ["Play", "play"];
   }
+  if (door.waits) return ["Leave", "leave"];
+  if (live.reason === "elsewhere") return ["Listen here", "play"];
   if (ahead()) return inside() ? ["Leave", "leave"] : [card.phase === "doors" ? "Come in" : "Wait here", "in"];
   return inside() ? ["Pause", "pause"] : ["Listen", "play"];
 }
@@ -92,8 +105,8 @@ function show() {
   say("by", `with ${card.host_name}`);
   say("about", card.description ?? "");
   say("on-stage", ahead() || phase === "live" || phase === "cancelled" ? "On stage" : "Who spoke");
-  say("notice", card.notice ?? "");
-  $("notice").hidden = !card.notice;
+  say("notice", `${card.notice ?? ""} ${door.waits ? "" : door.news}`.trim());
+  $("notice").hidden = !$("notice").textContent;
   $("when").hidden = !ahead();
   $("remind").hidden = !(phase === "scheduled" && card.starts_at_ms > Date.now());
   const [word, name] = button();
@@ -103,9 +116,9 @@ function show() {
   $("timeline").hidden = !recording && !live.away && !(phase === "live" && live.deck && inside() && live.parts);
   $("to-live").hidden = Boolean(recording) || phase !== "live";
   $("earlier").hidden = phase !== "live" || !live.deck || inside() || live.away || Boolean(recording)
-    || Date.now() - card.started_at_ms < 30_000;
+    || live.reason === "elsewhere" || Date.now() - card.started_at_ms < 30_000;
   say("earlier", live.state === "paused" ? `Go on from ${clockTime(live.positionS)}` : "From the beginning");
-  $("tools").hidden = !(inside() || recording);
+  $("tools").hidden = !(inside() || recording) || Boolean(door.waits);
   $("choice").hidden = live.rendition === "aac" || Boolean(recording);
   say("state", sentence());
   drawSeats($("seats"), card.speakers ?? [], phase === "live");
@@ -136,12 +149,73 @@ function tick() {
     : leftS < 3600 ? `Starts in ${clockTime(leftS)}` : `Starts ${relativeTime(leftS)}`;
 }
 
+// The door ---------------------------------------------------------------------------------------
+
+/** Asks for a ticket, or for a longer one: what the door says, and the `status` (0: nothing). */
+async function ask(body = {}) {
+  try {
+    const answer = await fetch(`/s/${card.space}/join`, { method: "POST",
+      headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const { status } = answer;
+    const told = await answer.json().catch(() => ({}));
+    // Where it is no matter of a ticket, the response that is asked for will say what it is.
+    if (status < 500 && ![202, 403, 428, 429].includes(status)) {
+      door.untilS = nowS() + (told.lease_s ?? 60);
+      door.renewAtS = nowS() + (told.renew_after_s ?? 30) * (0.9 + Math.random() / 5);
+    }
+    return { ...told, status };
+  } catch {
+    return { status: 0 };
+  }
+}
+
+const hasTicket = () => nowS() < door.untilS;
+
+/** Asks until there is a ticket or the listener leaves; entrance.js shows how that goes. */
+async function enter() {
+  const own = (visit = {});
+  let told = await ask();
+  while (visit === own && !hasTicket()) {
+    door.waits = told.ahead ? `${told.ahead} people are before you. You are let in automatically.`
+      : told.title ?? "The door does not answer. You are let in when it does.";
+    show();
+    await Promise.race([openHall(), pause(told.poll_after_s ?? 4)]);
+    told = await ask(await hall?.turn(told));
+  }
+  if (visit !== own) return;
+  leave();
+  if (live.away) return;
+  if (inside()) live.dial();
+  else toggle(true);
+}
+
+function leave() {
+  visit = null;
+  door.waits = "";
+  hall?.close();
+}
+
+function openHall() {
+  return (entrance ??= bring("/static/entrance.js")
+    .then(({ Hall }) => (hall = new Hall(live, card.space, door))));
+}
+
+live.isWaiting = () => {
+  if (hasTicket()) return false;
+  if (!visit) enter();
+  return true;
+};
+on(live, "turned", () => (door.untilS = 0));
+
 // The card, read now and then while the live response does not bring it ------------------------
 
 function take(next) {
   card = next;
   if (card.phase !== "live") speaking = [];
-  if (!ahead() && card.phase !== "live") live.over?.();
+  if (!ahead() && card.phase !== "live") {
+    live.over?.();
+    leave();
+  }
   show();
 }
 
@@ -152,6 +226,8 @@ async function readCard() {
     if (document.visibilityState === "visible" && !carried) {
       const answer = await fetch(`/s/${card.space}/card.json`);
       if (answer.ok) take(await answer.json());
+      const told = await (await fetch(`/s/${card.space}/admitting`)).json();
+      if (told.step || told.waiting) openHall().then(() => hall.look(told));
     }
   } catch {
     nextS = 5; // the edge is away for a moment; the next look will tell
@@ -184,16 +260,14 @@ async function openReplay() {
   live.retire();
   const { openRecording } = await bring("/static/afterwards.js");
   opening = false;
-  if (card.phase !== "replay") return;
-  recording = openRecording(deck, card, (change) => {
-    if (change.speaking) speaking = change.speaking;
-    if (change.phase) {
+  if (card.phase === "replay") recording = openRecording(deck, card, atS, (heard, phase) => {
+    speaking = heard;
+    if (phase) {
       recording = null;
-      card = { ...card, phase: change.phase };
+      card = { ...card, phase };
     }
     show();
   });
-  if (atS) recording.seek(atS);
   show();
 }
 
@@ -217,6 +291,7 @@ on($("earlier"), "click", async () => {
   live.leave(atS);
   live.start();
   accompany();
+  while (live.isWaiting() && inside()) await pause(0.5);
   bar();
 });
 
@@ -224,31 +299,24 @@ on($("earlier"), "click", async () => {
 
 function toggle(on) {
   const player = recording?.player ?? live;
-  const runs = recording ? !audio.paused : inside();
+  const runs = recording ? !audio.paused : Boolean(door.waits) || inside();
   if (on === runs) return;
-  if (runs) player.pause();
-  else {
+  if (runs) {
+    leave();
+    player.pause();
+  } else {
     player.start();
     accompany();
   }
   show();
 }
 
-/** What a player has beside it once it plays: the lock screen, and who sees to the rendition. */
+/** What a player has beside it once it plays, such as the lock screen: see beside.js. */
 async function accompany() {
-  const { Tuner, describe, keepTime } = await (beside ??= bring("/static/beside.js"));
-  describe(card, toggle, bar);
-  if (tuner || !live.deck) return;
-  tuner = new Tuner(live, $("quality"));
-  keepTime(live);
+  (await (beside ??= bring("/static/beside.js"))).attend(live, audio, card, door, toggle, bar);
 }
 
 on($("listen"), "click", () => toggle());
-on($("volume"), "input", () => (audio.volume = Number($("volume").value)));
-audio.volume = 0.5; // phones keep the volume to their own buttons and do not take this
-$("loud").hidden = audio.volume !== 0.5;
-audio.volume = 1;
-
 on($("share"), "click", async () => {
   const url = location.origin + location.pathname;
   try {
@@ -264,13 +332,14 @@ on($("remind"), "click", async () =>
   (await bring("/static/calendar.js")).remind(card, location.origin + location.pathname));
 
 /** What tests and the curious read; see docs/topics/player.md. */
-const face = { state: () => recording?.player.state ?? live.state, card: () => card,
-  targetS: () => live.pace?.handS };
-for (const name of ["stalls", "stalledS", "lastStalls", "bufferedS", "latencyS", "fault", "parts", "connects",
-  "cursor", "rendition", "isLive", "edgeS"]) face[name] = () => live[name];
 window.stentor = {};
-for (const name in face) Object.defineProperty(stentor, name, { get: face[name], enumerable: true });
+for (const name of ("state card targetS stalls stalledS lastStalls bufferedS latencyS fault parts connects " +
+  "cursor rendition isLive edgeS reason").split(" ")) Object.defineProperty(stentor, name, {
+  enumerable: true,
+  get: () => ({ state: recording?.player.state ?? live.state, card, targetS: live.pace?.handS })[name] ?? live[name],
+});
 
 setInterval(tick, 500);
+if (history.state === "waits") enter();
 setTimeout(readCard, 2_000 + Math.random() * 2_000);
 show();

@@ -23,6 +23,8 @@ export class Tuner {
   /** What the listener wants: "" leaves it to the network. */
   chosen = "";
   thrift = new Thrift();
+  /** The ladder wants everybody to hear the low rendition, whatever they have chosen. */
+  ordered = false;
   #live;
   #next = null;
   #pauseUntilS = 0;
@@ -33,6 +35,7 @@ export class Tuner {
     this.#live = live;
     on(live, "state", () => {
       choice.options[0].text = live.rendition === LOW && !this.chosen ? "Automatic: low now" : "Automatic";
+      choice.disabled = this.ordered;
     });
     this.thrift.low = live.rendition === LOW;
     if (navigator.connection?.saveData) this.thrift.patienceS = Infinity;
@@ -56,6 +59,14 @@ export class Tuner {
     });
   }
 
+  /** The ladder's step 3 has come, or gone: what one listener wants comes after that. */
+  order(/** @type {boolean} */ low) {
+    this.ordered = low;
+    this.#pauseUntilS = 0;
+    this.#live.tell("state");
+    this.#tune();
+  }
+
   /** The network is another one: what was open may be dead without saying so. */
   #moved() {
     this.#movedAtS = nowS();
@@ -66,11 +77,11 @@ export class Tuner {
     const live = this.#live;
     const now = nowS();
     const low = this.thrift.wish(now);
-    const wanted = this.chosen || (low ? LOW : "opus");
+    const wanted = this.ordered ? LOW : this.chosen || (low ? LOW : "opus");
     const has = this.#next?.rendition ?? live.rendition;
     if (wanted === has || live.rendition === "aac" || now < this.#pauseUntilS) return;
     this.#pauseUntilS = now + PAUSE_S;
-    if (live.line?.parts && !live.begins) return this.#change(wanted, !this.chosen && !low);
+    if (live.line?.parts && !live.begins) return this.#change(wanted, wanted !== LOW && !this.chosen);
     live.rendition = wanted; // nothing is heard of this response yet
     this.#settle();
     if (live.line) live.dial();
@@ -80,8 +91,9 @@ export class Tuner {
   /** Opens the response that is to take over where the sound in hand ends. */
   #change(rendition, trial = false) {
     this.#next?.close();
+    // With a ticket the edge ends the old response for the new one: nothing is to be dialled then.
     const from = Math.max(0, this.#live.endSample - (trial ? TRIAL_S * RATE : 0));
-    this.#next = this.#live.open(rendition, `?from=${from}`);
+    this.#next = this.#live.successor = this.#live.open(rendition, `?from=${from}`);
     this.#next.trial = trial;
     this.#next.endSample = -1;
     this.#next.wait = (part) => {
@@ -116,7 +128,7 @@ export class Tuner {
     else if (live.line && (gap || behind)) return;
     else if (next.trial && nowS() - next.openS > TRIAL_MAX_S) this.#refuse();
     else {
-      this.#next = null;
+      this.#next = live.successor = null;
       live.takeOver(next);
       this.#settle();
     }
@@ -124,13 +136,14 @@ export class Tuner {
 
   #settle() {
     const low = this.#live.rendition === LOW;
-    if (low !== this.thrift.low) this.thrift.changed(nowS(), low, Boolean(this.chosen));
+    if (low !== this.thrift.low) this.thrift.changed(nowS(), low, this.ordered || Boolean(this.chosen));
   }
 
   #refuse() {
     const next = this.#next;
-    this.#next = null;
+    this.#next = this.#live.successor = null;
     next.close();
     if (next.trial) this.thrift.refused(nowS());
+    this.#live.hurry();
   }
 }
