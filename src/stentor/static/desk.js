@@ -4,8 +4,9 @@ import { Refusal, ask, follow } from "./backstage.js";
 import { DEVICE_KEY, MicrophoneError, PROCESSING_KEY, barOf, listMicrophones, openMicrophone }
   from "./meter.js";
 import { forBrowser, forTab } from "./kept.js";
+import { keepDoor } from "./doorkeeper.js";
 import { drawPeople, showLevels } from "./people.js";
-import { clockTime } from "./time.js";
+import { clockTime, wholeTime } from "./time.js";
 import { Publisher } from "./whip.js";
 
 const $ = (/** @type {string} */ id) => document.getElementById(id);
@@ -57,6 +58,7 @@ export class Desk {
     }, this.#gone.signal).then((refusal) => {
       if (refusal) this.#close(refusal.code === "space.ended" ? "over" : refusal);
     });
+    if (seat.role !== "speaker") keepDoor(space, seat, confirmed, (sentence) => this.#alarm(sentence), this.#gone.signal);
     this.#timer = setInterval(() => this.#tick(), 100);
     this.#stayAwake();
     globalThis.stentor = this.#debugFace();
@@ -108,6 +110,11 @@ export class Desk {
     $("direction").hidden = $("inviting").hidden = !leads;
     $("guest-role-field").hidden = this.#seat.role !== "host";
     $("next").textContent = card.notice || NEXT[card.phase];
+    const waits = ["scheduled", "doors"].includes(card.phase) && card.starts_at_ms > 0;
+    $("starting").hidden = !waits;
+    $("itself").hidden = card.starts_at_ms < Date.now();
+    $("itself").textContent = card.starts_itself ? "Do not start by itself" : "Start by itself then";
+    $("start").textContent = waits && card.starts_itself ? "Start now" : "Start";
     const focused = document.activeElement;
     $("doors").hidden = card.phase !== "scheduled";
     $("start").hidden = card.phase === "live";
@@ -270,10 +277,19 @@ export class Desk {
     const card = this.#card;
     $("clock").textContent = card?.phase === "live"
       ? clockTime((Date.now() - card.started_at_ms) / 1000) : "";
+    if (card && !$("starting").hidden) this.#sayStart(card);
     if (performance.now() - this.#quietSinceMs > 20_000) {
       this.#quietSinceMs = Infinity;
       this.#say("Your microphone is on but silent.");
     }
+  }
+
+  #sayStart({ starts_at_ms: startsAtMs, starts_itself: itself }) {
+    const leftS = (startsAtMs - Date.now()) / 1000;
+    const away = leftS < 3600 ? `in ${clockTime(leftS)}` : wholeTime(startsAtMs);
+    const says = leftS < 0 ? "It is announced to have begun by now."
+      : itself ? `It starts by itself ${away}, ready or not.` : `It is announced to start ${away}; you press Start.`;
+    if ($("starting-says").textContent !== says) $("starting-says").textContent = says;
   }
 
   #say(sentence) { if ($("say").textContent !== sentence) $("say").textContent = sentence; }
@@ -304,6 +320,7 @@ export class Desk {
     on("start", () => this.#start());
     on("end", () => this.#end());
     on("edit", () => this.#edit());
+    on("itself", () => this.#command({ command: "space.update", starts_itself: !this.#card.starts_itself }));
     on("leave", () => this.#leave());
     on("copy", () => this.#copy());
     on("edit-cancel", () => $("editing").close("no"));

@@ -1,0 +1,112 @@
+/** The door as those who direct see it: who listens, who waits, the ladder, and a hand on it. */
+
+import { Refusal, ask } from "./backstage.js";
+import { doubt, reason, timeOfDay } from "./ladder.js";
+
+const LOOK_MS = 2_500;
+const $ = (/** @type {string} */ id) => document.getElementById(id);
+
+/** The ladder's steps: a name, and what it does. */
+const STEPS = [
+  ["Normal", "Everybody is let in as long as there is room."],
+  ["Longer cadence", "The sound goes out less often, and is up to two seconds further behind."],
+  ["Challenge", "Newcomers' browsers compute for a moment before they come in."],
+  ["Low rendition", "Everybody hears the low quality."],
+  ["Waiting room", "Newcomers wait, and half as many as usual are let in. Everybody hears the low quality."],
+  ["Closed", "Nobody new is let in. Those who come are told when the recording will be here."],
+];
+const SURE = {
+  4: ["Make newcomers wait?", "Half as many as usual are let in. Those who listen go on, in low quality.",
+    "Make them wait"],
+  5: ["Let nobody in any more?", "Those who listen go on, in low quality. Whoever comes now can only " +
+    "have the recording.", "Close the door"],
+};
+const FIGURES = { arrivals_per_expected: "Arrivals per expected", cpu: "Processors", lateness_ms: "Late by",
+  egress: "Network", descriptors: "Connections", memory: "Memory", capacity: "Places taken" };
+
+/**
+ * Shows how the door stands until `signal`.
+ * @param {string} space @param {{token: string, role: string}} seat
+ * @param {(title: string, says: string, yes: string) => Promise<boolean>} confirmed
+ * @param {(sentence: string) => void} alarm @param {AbortSignal} signal
+ */
+export function keepDoor(space, seat, confirmed, alarm, signal) {
+  const may = seat.role === "host";
+  $("rungs").replaceChildren(...STEPS.map(([name], step) => {
+    const rung = document.createElement("li");
+    rung.textContent = String(step);
+    rung.title = name;
+    return rung;
+  }));
+  $("step").replaceChildren(...STEPS.map(([name], step) => new Option(`${step}: ${name}`, String(step))));
+  $("forcing").hidden = !may;
+  let timer = 0;
+
+  async function force(step) {
+    if (SURE[step] && !(await confirmed(...SURE[step]))) return;
+    $("force").disabled = $("release").disabled = true;
+    try {
+      await ask(`/s/${space}/ladder`, seat.token, { step });
+      alarm("");
+      $("door-done").textContent = step === null ? "Load decides again within a few seconds."
+        : `Step ${step} is set: it takes effect within a few seconds.`;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      alarm(error.message);
+    }
+    $("force").disabled = $("release").disabled = false;
+    clearTimeout(timer);
+    look();
+  }
+  $("force").addEventListener("click", () => force(Number($("step").value)), { signal });
+  $("release").addEventListener("click", () => force(null), { signal });
+
+  async function look() {
+    if (signal.aborted) return;
+    try {
+      if (!document.hidden) {
+        const answer = await fetch(`/s/${space}/admitting`, { cache: "no-store" });
+        if (answer.ok) show(await answer.json());
+      }
+    } catch {
+      // the door is away for a moment: what is shown was true a moment ago
+    }
+    timer = setTimeout(look, LOOK_MS * (0.75 + Math.random() / 2));
+  }
+  look();
+}
+
+/** @param {any} told what `/s/SPACE/admitting` says */
+function show(told) {
+  const { step = 0, since_ms: sinceMs = 0, why = "", figures = {}, mode = "open" } = told;
+  $("house").hidden = false;
+  const [name, does] = STEPS[step] ?? STEPS[0];
+  const forced = why === "host" || why === "operator";
+  put("step-name", step || forced ? `Step ${step}: ${name.toLowerCase()}` : name);
+  put("step-since", (step || forced) && sinceMs ? `since ${timeOfDay(sinceMs)}` : "");
+  const places = step < 4 && mode === "places" ? "All places are taken: newcomers wait for one." : does;
+  const because = why === "host" ? "You have set it." : why === "operator" ? "The operator has set it."
+    : step && reason(why, figures);
+  put("step-does", [places, because && !forced ? `Why: ${because}.` : because, step ? doubt(why) : ""]
+    .filter(Boolean).join(" "));
+  put("count-listening", (told.listeners ?? 0).toLocaleString());
+  put("count-waiting", (told.waiting ?? 0).toLocaleString());
+  put("count-capacity", told.capacity ? told.capacity.toLocaleString() : "–");
+  const rest = Object.entries(figures).filter(([key]) => FIGURES[key]);
+  put("step-figures", step ? rest.map(([key, value]) => `${FIGURES[key]} ${inWords(key, value)}`).join(" · ") : "");
+  [...$("rungs").children].forEach((rung, k) => {
+    rung.classList.toggle("on", k > 0 && k <= step);
+    if (k === step) rung.setAttribute("aria-current", "step");
+    else rung.removeAttribute("aria-current");
+  });
+  $("release").hidden = !forced;
+}
+
+function inWords(key, value) {
+  if (key === "arrivals_per_expected") return `${value.toFixed(1)} ×`;
+  return key.endsWith("_ms") ? `${Math.round(value)} ms` : `${Math.round(100 * value)} %`;
+}
+
+function put(/** @type {string} */ id, /** @type {string} */ text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
