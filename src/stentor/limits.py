@@ -181,6 +181,9 @@ REFUSALS_KEPT = 256
 """Refusals that are at hand as bytes, one for each reason there is."""
 DEFER_ACCEPT_S = 5
 """The kernel keeps a connection on which nothing has arrived to itself for so long."""
+LINES_KEPT = 2_048
+"""Lines of heads that need not be read again: a crowd's browsers say the same; 1 MB."""
+LINE_KEPT_BYTES_MAX = 256
 HEADER_DEADLINE_S = 10.0
 """A request's head must be complete within this time from accept (slowloris)."""
 HEADER_BYTES_MAX = 16 * 1024

@@ -1,17 +1,23 @@
 """Any bytes at all: what is read of them is bounded, unambiguous, and what others read as well."""
 
 import itertools
-from collections.abc import Callable
 
 import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stentor.edge import request as module
 from stentor.edge.ranges import parse_range
-from stentor.edge.request import ChunkedBody, Request, find_head, parse_head, parse_slowly
+from stentor.edge.request import ChunkedBody, Request, find_head, parse_head
 from stentor.errors import Refused
-from stentor.limits import BODY_BYTES_MAX, CHUNKS_MAX, HEADER_BYTES_MAX
+from stentor.limits import (
+    BODY_BYTES_MAX,
+    CHUNKS_MAX,
+    HEADER_BYTES_MAX,
+    LINE_KEPT_BYTES_MAX,
+    LINES_KEPT,
+)
 
 TARGETS = st.sampled_from([b"/", b"/s/x?a=b", b"*", b"http://a/x", b"a:1", b"/#", b"//x", b"/%00"])
 NAMES = st.sampled_from(
@@ -70,10 +76,10 @@ def test_a_head_that_is_taken_is_understood_alike_by_another_parser(head: bytes)
     assert request.body_bytes == (-1 if chunked else int(length))
 
 
-def found(read: Callable[[bytes], Request], head: bytes) -> tuple[object, ...]:
+def found(head: bytes) -> tuple[object, ...]:
     """All that is to be known of a head."""
     try:
-        request = read(head)
+        request = parse_head(head)
     except Refused as refused:
         return (refused.code, refused.sentence)
     names = sorted({name for name, _ in request.headers} | {"x", "cookie"})
@@ -85,17 +91,24 @@ def found(read: Callable[[bytes], Request], head: bytes) -> tuple[object, ...]:
     )
 
 
-@given(heads())
-def test_a_head_read_at_once_is_understood_as_line_by_line(head: bytes) -> None:
-    end = find_head(head)
-    if end:
-        assert found(parse_head, head[:end]) == found(parse_slowly, head[:end])
+@given(heads(), heads())
+def test_what_is_read_of_a_head_depends_on_no_other(head: bytes, other: bytes) -> None:
+    for kept in (module._starts, module._fields):
+        kept.clear()
+    alone = found(head)
+    found(other)
+    assert found(head) == alone
+    assert found(head) == alone, "nor on its having been read"
 
 
-@given(st.binary(max_size=200), st.binary(max_size=200))
-def test_so_is_anything(line: bytes, more: bytes) -> None:
-    for head in (line, b"GET / HTTP/1.1\r\nHost: a\r\n" + line, b"GET /" + line + more):
-        assert found(parse_head, head + b"\r\n\r\n") == found(parse_slowly, head + b"\r\n\r\n")
+def test_what_is_kept_of_heads_is_bounded_and_nobodys_secret() -> None:
+    for number in range(LINES_KEPT + 10):
+        parse_head(b"GET /%d HTTP/1.1\r\nHost: a%d\r\nCookie: c%d\r\n\r\n" % ((number,) * 3))
+    for kept in (module._starts, module._fields):
+        assert 0 < len(kept) <= LINES_KEPT
+        assert not any(line.startswith(b"Cookie") for line in kept)
+    parse_head(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 10_000))
+    assert max(map(len, module._starts)) <= LINE_KEPT_BYTES_MAX
 
 
 @given(heads())

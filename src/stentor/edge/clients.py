@@ -31,6 +31,10 @@ class Addresses:
         self._networks = [ipaddress.ip_network(member, strict=False) for member in members]
         self._found: dict[str, bool] = {}
 
+    def __bool__(self) -> bool:
+        """Whether there is anybody among them."""
+        return bool(self._networks)
+
     def __contains__(self, text: str) -> bool:
         """Whether an address is among them; what is no address is not."""
         if not self._networks:
@@ -52,7 +56,7 @@ def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> 
         scheme: how people reach this door, unless a proxy says otherwise.
     """
     host = request.header("host")
-    if peer not in proxies:
+    if not proxies or peer not in proxies:
         return Visitor(peer, host, scheme)
     # What stands before the last member was said by the client itself.
     said = request.header("x-forwarded-for").rpartition(",")[2].strip()

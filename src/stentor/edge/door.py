@@ -137,15 +137,15 @@ class Door:
         if room <= 0:
             self._make_room()
         now = asyncio.get_running_loop().time()
+        accept, introduced_by = self._listening._accept, self._introduced_by  # type: ignore[attr-defined]
         for _ in range(ACCEPTS_PER_WAKE):
             if room <= 0:
                 room = self._room
-            if self._has_siblings and room <= 0 and not left:
-                self._pause()
-                return
-            room -= 1
+                if room <= 0 and self._has_siblings and not left:
+                    self._pause()
+                    return
             try:
-                descriptor, address = self._listening._accept()  # type: ignore[attr-defined]
+                descriptor, address = accept()
             except BlockingIOError:
                 return  # another was faster
             except OSError as error:
@@ -156,10 +156,11 @@ class Door:
                 continue  # the peer gave up while it waited
             os.set_blocking(descriptor, False)
             peer = address[0].removeprefix("::ffff:") if address else ""
-            if peer in self._introduced_by:
+            if introduced_by and peer in introduced_by:
                 self._introductions.hear(self._socket(descriptor), peer)
             else:
-                self._receive(descriptor, peer, now)
+                self._receive(descriptor, peer, now, is_full=room <= 0)
+            room -= 1
 
     def _make_room(self) -> None:
         """Let go of those who have not asked for anything for longest."""
@@ -168,12 +169,13 @@ class Door:
 
     def _introduced(self, connection: socket.socket, peer: str) -> None:
         """A proxy has said for whom it connected."""
-        self._receive(connection.detach(), peer, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self._receive(connection.detach(), peer, now, is_full=self._room <= 0)
 
-    def _receive(self, descriptor: int, peer: str, now: float) -> None:
+    def _receive(self, descriptor: int, peer: str, now: float, *, is_full: bool) -> None:
         """Give a connection a place, or a word why there is none. Everybody comes by here once."""
         client = "" if peer in self._uncounted else client_of(peer)
-        if self._is_full or (client and not self._connections_of.has_room(client)):
+        if is_full or (client and not self._connections_of.has_room(client)):
             self._refuse(descriptor, peer)
         elif self._certificate.context is None:
             self._doorstep.meet(descriptor, peer, client, now)
@@ -268,10 +270,6 @@ class Door:
         held = len(self._tasks) - self._turned_away + len(self._arrivals)
         held += len(self._introductions) + len(self._doorstep)
         return self._connections_max - held - self._listeners.listeners_count
-
-    @property
-    def _is_full(self) -> bool:
-        return self._room <= 0
 
     def _pause(self) -> None:
         loop = asyncio.get_running_loop()

@@ -3,11 +3,18 @@
 HTTP/1.1 after RFC 9112. Pure: bytes in, a `Request` or a `Refused` out.
 """
 
-import functools
 import re
+from typing import TypeVar, cast
 
 from stentor.errors import Refused
-from stentor.limits import BODY_BYTES_MAX, CHUNKS_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX
+from stentor.limits import (
+    BODY_BYTES_MAX,
+    CHUNKS_MAX,
+    HEADER_BYTES_MAX,
+    HEADER_COUNT_MAX,
+    LINE_KEPT_BYTES_MAX,
+    LINES_KEPT,
+)
 
 HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/1\.([01])\Z")
@@ -16,27 +23,19 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) 
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
-_HOST = re.compile(rb"[ \t]*+[a-z0-9._~%!$&'()*+,;=:\[\]-]*+[ \t]*+\r\n")
-# All of a usual head at once. What was taken is never given back (`++`): nothing is tried twice.
-_USUAL = re.compile(
-    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) (/[\x21\x22\x24-\x7e]*) HTTP/1\.([01])"
-    rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\x00-\x08\x0a-\x1f\x7f]*+){0,64}+\r\n)\r\n\Z"
-)
-assert HEADER_COUNT_MAX == 64, "the number stands in an expression"
+_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
 CHUNK_LINE_BYTES_MAX = 256
 """The line before a chunk: its size and extensions nobody here reads."""
-HEADER_NAMES_KEPT = 128
-"""Names of headers that the house asks for; there are fewer."""
-
-
 _ONE_HOST = "A request names one host (RFC 9112 section 3.2)."
-
-
-@functools.lru_cache(HEADER_NAMES_KEPT)
-def _mark_of(name: str) -> bytes:
-    """How a header begins."""
-    return b"\r\n%b:" % name.encode("ascii")
+_PERSONAL = frozenset({"authorization", "cookie", "stentor-ticket", "stentor-place"})
+"""Headers that are different with everybody, and nobody else's business."""
+_Start = tuple[str, str, int]
+_Field = tuple[str, str]
+_Kept = TypeVar("_Kept", _Start, _Field)
+_starts: dict[bytes, _Start] = {}
+_fields: dict[bytes, _Field] = {}
+# A crowd says the same lines over and over: what was read of one is true of all that equal it.
 
 
 class Request:
@@ -46,44 +45,30 @@ class Request:
         method: as sent; methods are case-sensitive.
         target: path and query as sent, in origin form, printable ASCII.
         version: 0 or 1, the minor version of HTTP/1.
+        headers: names in lower case, values without space around them, in order.
         body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
     """
 
-    __slots__ = ("_block", "_folded", "body_bytes", "method", "target", "version")
+    __slots__ = ("_values", "body_bytes", "headers", "method", "target", "version")
 
-    def __init__(self, method: str, target: str, version: int, block: bytes) -> None:
-        """Keep what was read.
-
-        Args:
-            block: the header lines, well formed, with the line end before each, and one behind.
+    def __init__(self, start: _Start, headers: list[_Field]) -> None:
+        """Understand what was read.
 
         Raises:
             Refused: as `parse_head`, for what headers mean together.
         """
-        self.method = method
-        self.target = target
-        self.version = version
-        self._block = block
-        self._folded = folded = block.lower()
-        # Headers are looked for where they stand: few of them are ever asked for.
-        host = folded.find(b"\r\nhost:") + 7
-        if host < 7:
-            if version:
+        self.method, self.target, self.version = start
+        self.headers = headers
+        self._values = values = dict(headers)
+        if len(values) != len(headers):
+            if sum(name == "host" for name, _ in headers) > 1:
                 raise _malformed(_ONE_HOST)
-        elif not _HOST.match(folded, host) or folded.find(b"\r\nhost:", host) >= 0:
+            self._values = values = _joined(headers)
+        if "host" not in values and self.version:
             raise _malformed(_ONE_HOST)
         self.body_bytes = 0
-        if b"\r\ncontent-length:" in folded or b"\r\ntransfer-encoding:" in folded:
-            self.body_bytes = _body_bytes(self.headers, version)
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """Names in lower case, values without space around them, in order."""
-        fields = []
-        for line in self._block.split(b"\r\n")[1:-1]:
-            name, _, value = line.partition(b":")
-            fields.append((name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")))
-        return fields
+        if "content-length" in values or "transfer-encoding" in values:
+            self.body_bytes = _body_bytes(headers, self.version)
 
     @property
     def path(self) -> str:
@@ -101,19 +86,7 @@ class Request:
         Args:
             name: in lower case.
         """
-        mark = _mark_of(name)
-        folded, block = self._folded, self._block
-        begin = folded.find(mark)
-        if begin < 0:
-            return ""
-        begin += len(mark)
-        value = block[begin : folded.index(b"\r\n", begin)].strip(b" \t")
-        begin = folded.find(mark, begin)
-        while begin >= 0:
-            begin += len(mark)
-            value += b", " + block[begin : folded.index(b"\r\n", begin)].strip(b" \t")
-            begin = folded.find(mark, begin)
-        return value.decode("latin-1")
+        return self._values.get(name, "")
 
     def tokens(self, name: str) -> set[str]:
         """The members of a comma-separated header, in lower case, without parameters."""
@@ -123,7 +96,7 @@ class Request:
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow on this connection (RFC 9112 section 9.3)."""
-        if b"\r\nconnection:" not in self._folded:
+        if "connection" not in self._values:
             return self.version == 1
         options = self.tokens("connection")
         return "close" not in options and (self.version == 1 or "keep-alive" in options)
@@ -172,35 +145,57 @@ def parse_head(head: bytes) -> Request:
         Refused: `request.malformed`, `request.version`, `request.head_too_large` (too many
             headers) or `request.too_large` (a body too long).
     """
-    usual = _USUAL.match(head)
-    if usual is not None:
-        method, target, minor, block = usual.groups()
-        version = 1 if minor == b"1" else 0
-        return Request(method.decode("ascii"), target.decode("ascii"), version, block)
-    return parse_slowly(head)
-
-
-def parse_slowly(head: bytes) -> Request:
-    """As `parse_head`, line by line: reads what is unusual, and says what is wrong."""
-    lines = head[: -len(HEAD_END)].split(b"\r\n")
-    if len(lines) > HEADER_COUNT_MAX + 1:
+    first, *lines = head[: -len(HEAD_END)].split(b"\r\n")
+    if len(lines) > HEADER_COUNT_MAX:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
-    start = _REQUEST_LINE.match(lines[0])
-    if start is None and _OTHER_VERSION.search(lines[0]):
+    start = _starts.get(first) or _read_start(first)
+    headers = list(map(_fields.get, lines))
+    if None in headers:
+        return Request(start, [_fields.get(line) or _read_field(line) for line in lines])
+    return Request(start, cast(list[_Field], headers))
+
+
+def _read_start(line: bytes) -> _Start:
+    start = _REQUEST_LINE.match(line)
+    if start is None and _OTHER_VERSION.search(line):
         sentence = "This door speaks HTTP/1.1 and 1.0; for others there are proxies."
         raise Refused("request.version", sentence)
     if start is None:
         raise _malformed("The request line should read: METHOD SP /path SP HTTP/1.1.")
-    # A folded line and space before the colon do not match.
-    if not all(map(_FIELD.match, lines[1:])):
-        raise _malformed("A header is malformed.")
     target = _ABSOLUTE.sub(b"", start[2], count=1) if start[2][:1] != b"/" else start[2]
     if target[:1] == b"?" or not target:
         target = b"/" + target  # an absolute form without a path
     if target[:1] != b"/" or b"#" in target:
         raise _malformed("The address should begin with a slash.")
-    block = b"\r\n".join([b"", *lines[1:], b""])
-    return Request(start[1].decode("ascii"), target.decode("ascii"), int(start[3]), block)
+    return _keep(_starts, line, (start[1].decode("ascii"), target.decode("ascii"), int(start[3])))
+
+
+def _read_field(line: bytes) -> _Field:
+    field = _FIELD.match(line)  # a folded line and space before the colon do not match
+    if field is None:
+        raise _malformed("A header is malformed.")
+    name = field[1].decode("ascii").lower()
+    value = field[2].strip(b" \t").decode("latin-1")
+    if name == "host" and not _HOST.match(value):
+        raise _malformed(_ONE_HOST)
+    return (name, value) if name in _PERSONAL else _keep(_fields, line, (name, value))
+
+
+def _keep(kept: dict[bytes, _Kept], line: bytes, read: _Kept) -> _Kept:
+    """Remember what was read of a line that others may say as well."""
+    if len(line) <= LINE_KEPT_BYTES_MAX:
+        if len(kept) >= LINES_KEPT:
+            kept.clear()
+        kept[line] = read
+    return read
+
+
+def _joined(headers: list[_Field]) -> dict[str, str]:
+    """The values of each header, joined by commas."""
+    values: dict[str, str] = {}
+    for name, value in headers:
+        values[name] = f"{values[name]}, {value}" if name in values else value
+    return values
 
 
 def _body_bytes(fields: list[tuple[str, str]], version: int) -> int:
