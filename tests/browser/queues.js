@@ -27,7 +27,7 @@
     nothing: [rangeInWords(null), ladderSentence({}), ladderSentence({ step: 0, why: "cpu" }), reason("?")],
     ladder: [
       ladderSentence({ step: 3, why: "arrivals", figures: { arrivals_per_expected: 3.14 } }),
-      ladderSentence({ step: 1, why: "cpu", figures: { cpu: 0.934 } }),
+      ladderSentence({ step: 1, why: "cpu", figures: { busy: 0.934 } }),
       ladderSentence({ step: 5, why: "host" }),
       ladderSentence({ step: 4, why: "something new" }),
     ],

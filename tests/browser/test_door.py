@@ -88,7 +88,7 @@ async def test_a_door_that_fails_is_a_calm_sentence(house: House, visit: Visit) 
 async def test_closed_doors_say_when_the_recording_will_be_here(house: House, visit: Visit) -> None:
     at_ms = round(time.time() * 1_000) + 3_600_000
     house.door.mode = "closed"
-    house.door.told = {"step": 5, "why": "cpu", "figures": {"cpu": 0.97}, "recording_at_ms": at_ms}
+    house.door.told = {"step": 5, "why": "cpu", "figures": {"busy": 0.97}, "recording_at_ms": at_ms}
     live = await arrive(house, visit)
     await visit.until(f"{STATE} === 'No new live listeners are let in now.'")
     await visit.until("!!document.querySelector('.wait .expect')")

@@ -13,7 +13,7 @@ const $ = (/** @type {string} */ id) => document.getElementById(id);
 const BADGES = { scheduled: "Doors closed", doors: "Doors open", live: "Live", ended: "Ended" };
 const NEXT = {
   scheduled: "Only the stage is here. Open the doors and listeners can wait inside.",
-  doors: "Listeners can wait inside. They hear you from the moment you press Start.",
+  doors: "Listeners can wait inside. They hear you from the start on.",
   live: "You are live. Listeners hear you about half a second later.",
 };
 const HEARD_DB = -45;

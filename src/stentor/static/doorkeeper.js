@@ -21,8 +21,9 @@ const SURE = {
   5: ["Let nobody in any more?", "Those who listen go on, in low quality. Whoever comes now can only " +
     "have the recording.", "Close the door"],
 };
-const FIGURES = { arrivals_per_expected: "Arrivals per expected", cpu: "Processors", lateness_ms: "Late by",
-  egress: "Network", descriptors: "Connections", memory: "Memory", capacity: "Places taken" };
+const FIGURES = { busy: "Processors", late_ms: "Late by", egress_used: "Network", descriptors_used: "Connections",
+  memory_used: "Memory", listeners_per_capacity: "Places taken", arrivals_per_expected: "Arrivals per expected",
+  gate_busy: "The door's processors" };
 
 /**
  * Shows how the door stands until `signal`.
@@ -31,20 +32,21 @@ const FIGURES = { arrivals_per_expected: "Arrivals per expected", cpu: "Processo
  * @param {(sentence: string) => void} alarm @param {AbortSignal} signal
  */
 export function keepDoor(space, seat, confirmed, alarm, signal) {
-  const may = seat.role === "host";
   $("rungs").replaceChildren(...STEPS.map(([name], step) => {
     const rung = document.createElement("li");
     rung.textContent = String(step);
     rung.title = name;
     return rung;
   }));
-  $("step").replaceChildren(...STEPS.map(([name], step) => new Option(`${step}: ${name}`, String(step))));
-  $("forcing").hidden = !may;
+  $("step").replaceChildren(new Option("Automatic: load decides", ""),
+    ...STEPS.map(([name], step) => new Option(`Always ${step}: ${name.toLowerCase()}`, String(step))));
+  const choice = /** @type {HTMLSelectElement} */ ($("step"));
+  let chosen = false;
   let timer = 0;
 
   async function force(step) {
     if (SURE[step] && !(await confirmed(...SURE[step]))) return;
-    $("force").disabled = $("release").disabled = true;
+    $("force").disabled = true;
     try {
       await ask(`/s/${space}/ladder`, seat.token, { step });
       alarm("");
@@ -54,19 +56,24 @@ export function keepDoor(space, seat, confirmed, alarm, signal) {
       if (!(error instanceof Refusal)) throw error;
       alarm(error.message);
     }
-    $("force").disabled = $("release").disabled = false;
+    $("force").disabled = chosen = false;
     clearTimeout(timer);
     look();
   }
-  $("force").addEventListener("click", () => force(Number($("step").value)), { signal });
-  $("release").addEventListener("click", () => force(null), { signal });
+  choice.addEventListener("change", () => (chosen = true), { signal });
+  $("force").addEventListener("click", () => force(choice.value === "" ? null : Number(choice.value)), { signal });
 
   async function look() {
     if (signal.aborted) return;
     try {
       if (!document.hidden) {
         const answer = await fetch(`/s/${space}/admitting`, { cache: "no-store" });
-        if (answer.ok) show(await answer.json());
+        if (answer.ok) {
+          const told = await answer.json();
+          show(told);
+          // What is chosen and not set yet stays chosen.
+          if (!chosen && document.activeElement !== choice) choice.value = told.why === "host" ? String(told.step ?? 0) : "";
+        }
       }
     } catch {
       // the door is away for a moment: what is shown was true a moment ago
@@ -84,26 +91,25 @@ function show(told) {
   const forced = why === "host" || why === "operator";
   put("step-name", step || forced ? `Step ${step}: ${name.toLowerCase()}` : name);
   put("step-since", (step || forced) && sinceMs ? `since ${timeOfDay(sinceMs)}` : "");
-  const places = step < 4 && mode === "places" ? "All places are taken: newcomers wait for one." : does;
-  const because = why === "host" ? "You have set it." : why === "operator" ? "The operator has set it."
+  const line = step < 4 && mode === "places" ? "Newcomers wait for a place." : "";
+  const because = why === "host" ? "The host has set it." : why === "operator" ? "The operator has set it."
     : step && reason(why, figures);
-  put("step-does", [places, because && !forced ? `Why: ${because}.` : because, step ? doubt(why) : ""]
+  put("step-does", [step || !line ? does : "", line, because && !forced ? `Why: ${because}.` : because, step ? doubt(why) : ""]
     .filter(Boolean).join(" "));
   put("count-listening", (told.listeners ?? 0).toLocaleString());
   put("count-waiting", (told.waiting ?? 0).toLocaleString());
   put("count-capacity", told.capacity ? told.capacity.toLocaleString() : "–");
   const rest = Object.entries(figures).filter(([key]) => FIGURES[key]);
-  put("step-figures", step ? rest.map(([key, value]) => `${FIGURES[key]} ${inWords(key, value)}`).join(" · ") : "");
+  put("step-figures", step && rest.length > 1 ? rest.map(([key, value]) => `${FIGURES[key]} ${inWords(key, value)}`).join(" · ") : "");
   [...$("rungs").children].forEach((rung, k) => {
     rung.classList.toggle("on", k > 0 && k <= step);
     if (k === step) rung.setAttribute("aria-current", "step");
     else rung.removeAttribute("aria-current");
   });
-  $("release").hidden = !forced;
 }
 
 function inWords(key, value) {
-  if (key === "arrivals_per_expected") return `${value.toFixed(1)} ×`;
+  if (key.includes("_per_")) return `${value.toFixed(1)} ×`;
   return key.endsWith("_ms") ? `${Math.round(value)} ms` : `${Math.round(100 * value)} %`;
 }
 

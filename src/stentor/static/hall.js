@@ -220,11 +220,10 @@ export class Hall {
     const { ahead, share, waitS } = this.#place;
     const words = rangeInWords(waitS);
     put(this.of, ahead === 1 ? " person is ahead of you" : " people are ahead of you");
-    const why = told.why || door.why || "capacity";
-    const trigger = reason(why, door.figures) || reason("capacity");
+    const trigger = door.step ? reason(door.why, door.figures) : "";
     const because = door.opens_us > door.at_ms * 1_000 ? drawnAt(door.opens_us / 1_000)
-      : door.step >= 4 ? ladderSentence(door)
-        : `${upper(trigger)}. Each place that becomes free goes to the next in line. ${doubt(why)}`;
+      : WHY[told.why] ?? (door.step >= 4 ? ladderSentence(door)
+        : `${upper(trigger || crowd(door))}. ${doubt(door.step ? door.why : "")}`);
     const long = words ? `${upper(words)}.` : "Nobody can say yet how long it takes.";
     const expect = `${long} Keep this page open.`;
     this.#fill(ahead === null ? "" : ahead.toLocaleString(), share,
@@ -238,7 +237,7 @@ export class Hall {
   #drawClosed(told) {
     const sentence = ladderSentence(told);
     this.#fill("", null, recordingIn(told.recording_at_ms) || "The recording will be here as soon as it is over.",
-      sentence || `${upper(reason(told.why) || reason("capacity"))}.`,
+      sentence || "There is no room for more of them.",
       "Should there be room before that, you are let in automatically.");
     this.#light(0);
   }
@@ -299,6 +298,17 @@ export class Hall {
     if (this.radioButton) this.radioButton.textContent = "Listen to the radio stream meanwhile";
   }
 }
+
+/** What the door may say of one person's wait. */
+const WHY = {
+  share: "Many come from your network just now: places are shared out between networks while people wait.",
+  patience: "You wait instead of computing.",
+  lapsed: "Your turn passed twice while this page could not be reached: it is a new place.",
+};
+
+const crowd = ({ listeners = 0, capacity = 0 }) => capacity && listeners > 0.95 * capacity
+  ? `All ${capacity.toLocaleString()} places are taken, and each that becomes free goes to the next in line`
+  : "More people come at once than can be let in at once";
 
 const drawnAt = (atMs) => `The doors open at ${timeOfDay(atMs)}. Whoever is here by then is let in in an ` +
   "order that is drawn by lot: seconds make no difference.";

@@ -22,16 +22,17 @@ const few = (value) => Number(value.toFixed(value < 10 ? 1 : 0)).toLocaleString(
  * @param {string} why a trigger @param {Record<string, number>} figures
  */
 export function reason(why, figures = {}) {
-  const { arrivals_per_expected: arrivals } = figures;
-  const figure = figures[why] ?? Object.values(figures)[0] ?? 0;
+  const figure = Object.values(figures)[0] ?? 0;
   return {
-    arrivals: arrivals ? `${few(arrivals)} × the expected arrivals` : "more people come than expected",
+    arrivals: figure ? `${few(figure)} × the expected arrivals` : "more people come than expected",
     cpu: `the processors are${share(figure) || " busy"}`,
-    lateness: "sound was sent late",
+    gate: `the door's processors are${share(figure) || " busy"}`,
+    lateness: figure ? `sound was sent ${Math.round(figure)} ms late` : "sound was sent late",
     egress: `the network is${share(figure) || " nearly full"}`,
     descriptors: "nearly all connections are in use",
     memory: `memory is${share(figure) || " nearly full"}`,
-    capacity: "all places are taken",
+    capacity: figure ? `${few(figure)} × as many listeners as can be held` : "all places are taken",
+    calm: "the load is easing",
     host: "the host has decided so",
     operator: "the operator has decided so",
   }[why] ?? "";
