@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stentor import __version__, config, ids
+from stentor import __version__, config, ids, operating
 from stentor.clock import SystemClock
-from stentor.config import CADENCES, Settings
+from stentor.config import Settings
 from stentor.drill import words
 from stentor.errors import Refused, StentorError
 from stentor.limits import BAN_MAX_S
-from stentor.paths import Paths, write_whole
+from stentor.paths import Paths
 
 EXIT_REFUSED = 2
 BYTES_PER_HOUR = 60_000_000
@@ -29,17 +29,12 @@ examples:
                 --public-url https://radio.example
                                              serve the world (microphones need HTTPS)
   stentor demo                               a whole evening in a minute, with real audio
+  stentor status                             how many listen and wait, and what the door does
   stentor log verify 4f7q2k9x1mzd            is this recording complete and unaltered?
 
 Settings also stand in DATA/stentor.toml; see docs/configuration.md.
 """
 
-_CADENCE = (
-    "Pin how often the edges of a running node send to their listeners, or let them choose by "
-    "load (auto). Longer is cheaper and less live: 1000 ms cost about a fifth of 200 ms. Players "
-    "are told first, and nobody hears the change. It holds until it is said again, restarts "
-    "included."
-)
 _DEMO = """\
 Play a whole Space on this machine, in about a minute, and prove what came of it.
 
@@ -117,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("stage", _stage, "run only the stage: speakers, mixing, the log")
     add("web", _web, "run only the web process: pages, accounts, API")
     add("radio", _radio, "run only the radio process: MP3, AAC and Ogg Opus for the edges")
+    add("usher", _usher, "run only the usher: who waits, who comes in, the ladder, the ledger")
     gate = add("gate", _gate, "run only one gate: the public door, which hands listeners to edges")
     edge = add("edge", _edge, "run only one edge: the listeners, and with TLS the door as well")
     for name, one in (("gate", gate), ("edge", edge)):
@@ -129,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shield.add_argument("whom", nargs="?", help="a host (/32, /64) or prefix (/24, /56)")
     shield.add_argument("--seconds", type=float, default=BAN_MAX_S, help="of a ban (3600)")
-    _add_cadence(commands)
+    operating.add(commands, _settings)
     _add_demo(commands)
     _add_drill(commands)
     _add_log(commands)
@@ -152,14 +148,6 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{name}", dest=name.replace("-", "_"), type=kind, help=text, metavar="X"
         )
-
-
-def _add_cadence(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    text = "say how often the edges of a running node send to their listeners"
-    cadence = commands.add_parser("cadence", help=text, description=_CADENCE)
-    cadence.add_argument("value", choices=CADENCES, help="milliseconds, or auto: as load permits")
-    cadence.add_argument("--data", dest="data_dir", metavar="DIR", help="data directory (./data)")
-    cadence.set_defaults(run=_cadence)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -260,6 +248,12 @@ def _web(options: argparse.Namespace) -> None:
     node.run_web(_settings(options))
 
 
+def _usher(options: argparse.Namespace) -> None:
+    from stentor import node
+
+    node.run_usher(_settings(options))
+
+
 def _gate(options: argparse.Namespace) -> None:
     from stentor import node
 
@@ -293,16 +287,6 @@ def _shield(options: argparse.Namespace) -> int:
         print(f"{text}  {seconds:.0f} s")
     print(f"{answer.kept_out} kept out")
     return 0
-
-
-def _cadence(options: argparse.Namespace) -> None:
-    paths = Paths(_settings(options).data_dir)
-    if not paths.run.is_dir():
-        raise Refused("config.invalid", f"No node has run on {paths.data}; give its --data.")
-    write_whole(paths.run / "cadence", options.value.encode())
-    print(
-        f"Edges on {paths.data} go over to {options.value} within seconds; players are told first."
-    )
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -400,6 +400,51 @@ LEASE_S_MAX = 3_600.0
 """A place whose listener has vanished comes back no later than that."""
 CHALLENGE_BITS_MAX = 24
 """Computing asked for: with more of it an old telephone would be at it for minutes."""
+REPORTERS_MAX = 192
+"""Gates and edges that report to one usher: more than a machine has cores."""
+USHER_MESSAGE_BYTES = 128 * 1024
+"""One report or some Notices; a report of one Space with its sketches has about 10 kB."""
+USHER_BACKLOG_BYTES = 256 * 1024
+"""What waits for a gate that does not listen; it is told the newer things next time."""
+USHER_TICK_S = 1.0
+"""How often gates and edges report, and the usher says how it stands."""
+USHER_SOON_S = 0.1
+"""What cannot wait for the next tick is said so soon: a step that somebody forces."""
+USHER_LOOK_S = 0.2
+"""How often a gate looks for an usher that is away."""
+USHER_SCAN_S = 5.0
+"""How often all cards are looked at for Spaces that have been made; one `stat` each."""
+FORCES_WAITING_MAX = 16
+"""Steps that hosts have forced while the usher is away."""
+UNSENT_REPORTS_MAX = 64
+"""Reports of a gate whose usher does not read; what happened is counted on, not kept apart."""
+DOORS_KEPT = 512
+"""Spaces whose doors one gate has at hand; more than are open at once."""
+TALLIES_KEPT = 32
+"""Spaces whose joins one gate follows for the ledger: half a megabyte each."""
+STALE_CHAIRS = 256
+"""Listeners a gate takes in a second without an usher, as long as the edges have room."""
+EXAMINED_PER_S = 1_000
+"""Attempts a gate looks at for the ledger in a second, at 20 µs each; more are counted only."""
+JOIN_BYTES_MAX = 512
+"""The body of a join: a challenge of 72 characters and its solution."""
+CLOSED_RETRY_S = 10.0
+"""Whom a closed door tells to come back is told so often."""
+LADDER_STEP_MAX = 5
+RECORDING_GUESS_MS = 3_600_000
+"""A Space is taken to last an hour when people have to be told when the recording will be here."""
+RECORDING_STEP_MS = 600_000
+"""That is told in steps of ten minutes, and is never nearer than one."""
+NOTICES_PER_MESSAGE = 64
+"""About 500 bytes each."""
+REPORTED_PER_MESSAGE = 8
+"""Spaces in one message of a gate: about 12 kB each with their sketches."""
+LEDGER_ANCHOR_S = 60.0
+"""How often a ledger's hash is put into its Space's log."""
+LEDGER_IDLE_S = 900.0
+"""The ledger of a Space nobody comes to is closed; each opening begins a segment."""
+LEDGER_PARTS_MAX = 32
+"""Counts of gates that are kept apart before they are put together."""
 TICKETLESS_SHARE = 0.25
 """Of an edge's places, those for players that can show no ticket."""
 

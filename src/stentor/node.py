@@ -29,10 +29,12 @@ from stentor.paths import Paths
 
 _telemetry = logging.getLogger(__name__)
 
-NICENESS = {"stage": -10, "shield": -7, "edge": -5, "gate": 0, "radio": 2, "web": 5}
-"""Who goes first when the processor is short: voices, then whom to refuse, then listeners, then
-the door, then radio's encoders, then pages. Going before others takes root or CAP_SYS_NICE; without
-them only the latter two step back."""
+NICENESS = {
+    "stage": -10, "shield": -7, "edge": -5, "usher": -5, "gate": 0, "radio": 2, "web": 5
+}  # fmt: skip
+"""Who goes first when the processor is short: voices, then whom to refuse, then listeners and the
+usher (little work, but the door goes by it), then the door, then radio's encoders, then pages.
+Going before others takes root or CAP_SYS_NICE; without them only the latter two step back."""
 
 
 class Stoppable(Protocol):
@@ -65,6 +67,14 @@ def run_web(settings: Settings) -> None:
 
     paths, clock = Paths(settings.data_dir), SystemClock()
     _run("web", settings, paths, lambda stop: web.serve(settings, paths, clock, stop))
+
+
+def run_usher(settings: Settings) -> None:
+    """Be the usher until asked to stop: who waits, who comes in, the ladder, the ledger."""
+    from stentor import usher
+
+    paths, clock = Paths(settings.data_dir), SystemClock()
+    _run("usher", settings, paths, lambda stop: usher.serve(settings, paths, clock, stop))
 
 
 def run_gate(settings: Settings, index: int, door_fd: int | None) -> None:

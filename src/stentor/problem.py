@@ -27,6 +27,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "ticket.expired": 403,
     "ticket.elsewhere": 409,
     "ticket.moving": 429,
+    "challenge.required": 428,
     "login.wrong": 401,
     "login.required": 401,
     "login.too_many": 429,

@@ -84,7 +84,8 @@ class Supervisor:
 
     def _plan(self, door_fd: int) -> list[Child]:
         program = [sys.executable, "-m", "stentor"]
-        plan = [Child(name, [*program, name, *self._flags]) for name in ("stage", "radio", "web")]
+        singles = ("stage", "usher", "radio", "web")
+        plan = [Child(name, [*program, name, *self._flags]) for name in singles]
         # TLS state cannot be handed over: then each edge is its own gate.
         kinds = ("edge",) if self._settings.tls_cert else ("edge", "gate")
         for kind in kinds:

@@ -13,18 +13,16 @@ from stentor.edge.answer import SAFE_HEADERS, Answer, of_error, refusal
 from stentor.edge.cards import Cards, KnownCard
 from stentor.edge.doorstep import Listeners
 from stentor.edge.entrance import Entrance
+from stentor.edge.joining import Joining
 from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
 from stentor.edge.static import StaticFile, answer
 from stentor.errors import Refused, Unavailable
-from stentor.gate import tickets
-from stentor.gate.signing import Keys
 from stentor.record import RENDITION_NAMES, Cursor
 from stentor.relay import RADIO_FORMATS
 from stentor.tokens import Keyring
 
-TICKET_COOKIE = "stentor-ticket"
 MEDIA_TIME_DIGITS_MAX = 15
 _READS = frozenset({"GET", "HEAD"})
 _PAGES_OF_THEIR_OWN = frozenset({"space.unknown", "page.unknown"})
@@ -44,7 +42,7 @@ class Routes:
     web: Upstream
     stage: Upstream
     keyring: Keyring
-    door_keys: Keys
+    joining: Joining
     entrance: Entrance
     clock: Clock
     url: str
@@ -60,6 +58,8 @@ class Routes:
             return await self._to_stage(request, body, visitor, rest)
         if first not in {"s", "studio", "static", "healthz"}:
             return await self._from_web(request, body, visitor)
+        if request.method == "POST" and first == "s":
+            return self._posted(request, body, visitor, rest)
         if request.method not in _READS:
             refused = Refused("request.method", "This can only be read: use GET.")
             return of_error(refused, ("Allow", "GET, HEAD"))
@@ -96,16 +96,32 @@ class Routes:
         tokens.check(request.bearer, self.keyring, self.clock.wall_time() / 1e9)
         return await self.stage.ask(request, body, visitor, streams=rest.endswith("/events"))
 
+    def _posted(self, request: Request, body: bytes, visitor: Visitor, rest: str) -> Answer:
+        """What is sent to a Space's address: somebody joins, or the host orders a step."""
+        name, _, what = rest.partition("/")
+        known = self.cards.find(name)
+        if what not in {"join", "ladder"}:
+            refused = Refused("request.method", "This can only be read: use GET.")
+            return of_error(refused, ("Allow", "GET, HEAD"))
+        if known.card.phase in _OVER:
+            return ended(Admission(known.card.space, "opus"), known.card.phase)
+        if what == "ladder":
+            return self.joining.ladder(request, body, known)
+        return self.joining.join(request, body, visitor, known)
+
     async def _space(self, request: Request, visitor: Visitor, rest: str) -> Answer | Admission:
         name, _, what = rest.partition("/")
         known = self.cards.find(name)
         match what.split("/"):
             case [""] if rest == name:
+                self.joining.witness.page(request, visitor, known.card.space)
                 return self.pages.page(known).entity.answer(request)
             case ["card.json"]:
                 kind = ("Content-Type", "application/json")
                 cache = ("Cache-Control", "public, max-age=1")
                 return Answer(200, [kind, cache, *SAFE_HEADERS], known.data)
+            case ["admitting"]:
+                return self.joining.admitting(known)
             case ["live", rendition]:
                 return self._live(request, visitor, known, rendition)
             case ["replay", "events.json"]:
@@ -132,27 +148,37 @@ class Routes:
             StentorError: as `answer` will.
         """
         target = request.target
-        if body or request.method != "GET" or not target.startswith("/s/"):
+        if not target.startswith("/s/"):
             return None
         name, _, what = request.path[3:].partition("/")
         kind, _, rest = what.partition("/")
-        if kind == "live":
-            try:
+        try:
+            if request.method == "POST":
+                return self._posted(request, body, visitor, f"{name}/{what}")
+            if request.method != "GET" or body:
+                return None
+            if kind == "live":
                 return self._live(request, visitor, self.cards.find(name), rest)
-            except Refused as refused:
-                if refused.code in _PAGES_OF_THEIR_OWN:
-                    raise
-                return refusal(refused)
+            if what == "admitting":
+                return self.joining.admitting(self.cards.find(name))
+        except Refused as refused:
+            if refused.code in _PAGES_OF_THEIR_OWN:
+                raise
+            return refusal(refused)
+        except Unavailable as unavailable:
+            return of_error(unavailable)
         if what or target.endswith("/"):
             return None
-        return self.pages.page(self.cards.find(name)).entity.answer(request)
+        known = self.cards.find(name)
+        self.joining.witness.page(request, visitor, known.card.space)
+        return self.pages.page(known).entity.answer(request)
 
     def _live(
         self, request: Request, visitor: Visitor, known: KnownCard, rendition: str
     ) -> Answer | Admission:
         if rendition not in RENDITION_NAMES:
             raise _no_rendition()
-        ticket = self._ticket(request, known.card.space)
+        ticket = self.joining.ticket_of(request, known.card.space)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
         admission = Admission(
@@ -164,6 +190,7 @@ class Routes:
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
+        self.joining.may_listen(known.card.space, ticket, "live")
         if request.method == "HEAD":
             return begins()
         return self.entrance.let_in(admission, visitor.address, ticket)
@@ -175,7 +202,7 @@ class Routes:
             return icy.playlist(known.card, name, self.url)
         if name not in RADIO_FORMATS:
             raise Refused("radio.unknown", "There is no such radio stream: mp3, aac or ogg.")
-        ticket = self._ticket(request, known.card.space)
+        ticket = self.joining.ticket_of(request, known.card.space)
         woven = RADIO_FORMATS[name].icy and request.header("icy-metadata") == "1"
         admission = Admission(
             space=known.card.space,
@@ -184,21 +211,10 @@ class Routes:
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
+        self.joining.may_listen(known.card.space, ticket, "radio")
         if request.method == "HEAD":
             return icy.begins(known.card, admission.stream, self.url)
         return self.entrance.let_in(admission, visitor.address, ticket)
-
-    def _ticket(self, request: Request, space: str) -> tickets.Ticket | None:
-        """The ticket that is shown, if one is; it must be genuine.
-
-        Raises:
-            Refused: `ticket.invalid`, `ticket.wrong_space` or `ticket.expired`.
-        """
-        shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
-        if not shown:
-            return None
-        wall_time_s = self.clock.wall_time() / 1e9
-        return tickets.check(shown, space, self.door_keys.at(wall_time_s).valid, wall_time_s)
 
     def _studio(self, request: Request, name: str) -> Answer:
         self.cards.find(name)

@@ -21,8 +21,10 @@ from stentor.edge.entrance import Entrance
 from stentor.edge.fanout import Fanout
 from stentor.edge.handover import Edges
 from stentor.edge.hatch import Hatch
+from stentor.edge.joining import Joining
 from stentor.edge.page import SpacePages
 from stentor.edge.proxy import Upstream
+from stentor.edge.reception import Reception
 from stentor.edge.recordings import Recordings
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
@@ -30,7 +32,7 @@ from stentor.edge.siblings import Siblings
 from stentor.edge.steps import StepTeller
 from stentor.edge.throttle import Pin, Throttle
 from stentor.errors import Unavailable
-from stentor.gate.signing import Keys, prefix_secret
+from stentor.gate.signing import prefix_secret
 from stentor.ids import SpaceId
 from stentor.limits import (
     CLIENT_CONNECTIONS_MAX,
@@ -108,17 +110,21 @@ async def serve(
     others = {number: paths.socket(f"edge-{number}") for number in range(settings.edge_count)}
     others.pop(index, None)
     siblings = Siblings(fanout, others, clock)
-    public = _door(settings, paths, clock, siblings, certificate, door, bounds, index)
+    reception = Reception(settings, paths, paths.keyring(), clock, index, siblings)
+    joining = reception.joining
+    public = _door(settings, paths, clock, siblings, certificate, door, bounds, index, joining)
     fanout.start()
     siblings.open()
     # A long log takes a second to read: until then the node's other edges take those who join.
     await asyncio.to_thread(fanout.warm.wait, WARM_S)
+    reception.line.open()
     public.open()
     _telemetry.info("edge %d is open", index)
     try:
         await _until(stop, certificate, fanout.is_alive)
     finally:
         await public.close()
+        reception.line.close()
         siblings.close()
         fanout.stop()
         await asyncio.to_thread(fanout.join, SHUTDOWN_S)
@@ -145,14 +151,18 @@ async def serve_gate(
     certificate = Certificate(settings, clock)
     sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
     edges = Edges(sockets, index % len(sockets), clock)
-    public = _door(settings, paths, clock, edges, certificate, door, bounds or Bounds(), index)
+    reception = Reception(settings, paths, paths.keyring(), clock, index, edges)
+    joining, bounds = reception.joining, bounds or Bounds()
+    public = _door(settings, paths, clock, edges, certificate, door, bounds, index, joining)
     edges.open()
+    reception.line.open()
     public.open()
     _telemetry.info("gate %d is open", index)
     try:
         await _until(stop, certificate, lambda: True)
     finally:
         await public.close()
+        reception.line.close()
         edges.close()
 
 
@@ -217,6 +227,7 @@ def _door(
     listening: socket.socket,
     bounds: Bounds,
     index: int,
+    joining: Joining,
 ) -> Door:
     files = static.load()
     uncounted = Addresses(f"{settings.trusted_proxy},{bounds.uncounted}")
@@ -231,7 +242,7 @@ def _door(
         web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
         keyring=keyring,
-        door_keys=Keys(keyring),
+        joining=joining,
         entrance=Entrance(uncounted, prefix_secret(keyring), clock, index),
         clock=clock,
         url=settings.url,

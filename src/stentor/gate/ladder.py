@@ -105,6 +105,18 @@ class Ladder:
                 return self._forced[by], by
         return None
 
+    def memory(self, now: float) -> tuple[int, str, dict[str, float], float, int | None]:
+        """Step, why, figures, seconds since then, and what the host wants."""
+        since_s = now - self.since if self.since else 0.0
+        return self.step, self.why, self.figures, since_s, self._forced.get("host")
+
+    def recall(
+        self, step: int, why: str, figures: dict[str, float], since: float, now: float
+    ) -> None:
+        """Stand where another ladder stood; calm is looked for from now on."""
+        self.step, self.why, self.figures, self.since = step, why, figures, since
+        self._moved_at = now
+
     def turn(self, pressure: dict[str, float], now: float) -> Change | None:
         """Look at the pressure; the step that was taken, if one was. Called once a second."""
         forced = self.forced

@@ -66,6 +66,14 @@ class ShowUp:
         return out[::-1]
 
 
+class MarkMemory(msgspec.Struct, frozen=True, array_like=True):
+    """What an usher must know that begins anew: the mark, and how many have a turn in a second."""
+
+    at_us: int = 0
+    called: float = 0.0
+    waiting: dict[int, float] = {}
+
+
 class Mark:
     """The mark of one Space, as the usher moves it.
 
@@ -92,6 +100,17 @@ class Mark:
         """Go on where an usher before stopped, as a gate says."""
         self.at_us = max(self.at_us, at_us)
         self.called = max(self.called, called)
+
+    def memory(self) -> MarkMemory:
+        """What is to outlive this usher."""
+        return MarkMemory(self.at_us, self.called, self._buckets)
+
+    def recall(self, memory: MarkMemory) -> None:
+        """Go on where another usher stopped."""
+        self.restore(memory.at_us, int(memory.called))
+        self._buckets = dict(memory.waiting)
+        self._seconds = sorted(self._buckets)
+        self.waiting = sum(self._buckets.values())
 
     def issued(self, second: int, count: int, now_s: int) -> None:
         """Places were given with turns in a second."""

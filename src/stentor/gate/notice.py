@@ -78,7 +78,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     gates: int = 1
 
 
-class Admitting(msgspec.Struct, frozen=True, omit_defaults=True):
+class Admitting(msgspec.Struct, frozen=True):
     """What `GET /s/SPACE/admitting` says, as JSON: what a waiting page needs, in 600 bytes."""
 
     at_ms: int

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from stentor.gate import places
 from stentor.gate.ladder import CADENCE_MIN_MS, Change, Ladder, Patience
 from stentor.gate.mark import Mark
 from stentor.gate.notice import (
@@ -25,6 +24,7 @@ from stentor.gate.notice import (
     GateSpace,
     Notice,
 )
+from stentor.gate.plan import Memory, Plan
 from stentor.gate.prices import Price
 from stentor.gate.shares import level, share_of_prefix
 from stentor.limits import (
@@ -35,30 +35,10 @@ from stentor.limits import (
     GONE_S,
     HEAVY_PREFIXES,
     LISTEN_PRIOR_S,
-    MARK_TRAIL_US,
     RESERVE_SHARE,
     SHOW_UP_S,
     USHER_PREFIXES_MAX,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is known of a Space beforehand.
-
-    Attributes:
-        opens_us: when the doors open; 0: they always were open.
-        seed_hash: of what shuffles the turns.
-        recording_at_ms: when the recording will probably be here.
-        expected_per_s: arrivals a second the host expects; 0: nobody said.
-        waiting_room: `auto`, `always` or `never`.
-    """
-
-    opens_us: int = 0
-    seed_hash: str = ""
-    recording_at_ms: int = 0
-    expected_per_s: float = 0.0
-    waiting_room: str = "auto"
 
 
 @dataclass(slots=True)
@@ -127,6 +107,19 @@ class Usher:
         for one in [self._space(space)] if space else list(self._spaces.values()):
             one.ladder.force(step, by)
 
+    def memory(self, space: str, now: float) -> Memory:
+        """What is to outlive this usher."""
+        one = self._space(space)
+        return Memory(one.mark.memory(), *one.ladder.memory(now))
+
+    def recall(self, space: str, memory: Memory, now: float) -> None:
+        """Go on where another usher stopped."""
+        one = self._space(space)
+        one.mark.recall(memory.mark)
+        step, why, figures = memory.step, memory.why, memory.figures
+        one.ladder.recall(step, why, figures, now - memory.since_s, now)
+        one.ladder.force(memory.forced, "host")
+
     def gate(self, report: GateReport, now: float, wall_ms: int) -> None:
         """A gate reports."""
         joins = 0
@@ -178,6 +171,11 @@ class Usher:
                 out[name].append(_with_grant(notice, given, kept))
             out[""].append(notice)
         return out
+
+    def take_changes(self) -> list[tuple[str, Change]]:
+        """Steps of ladders taken since the last time."""
+        changes, self.changes = self.changes, []
+        return changes
 
     @property
     def capacity(self) -> int:
@@ -263,8 +261,8 @@ class Usher:
         ramp = self._ramp(elapsed_s)
         called_before, mark_before = space.mark.called, space.mark.at_us
         expected = space.mark.expected(now_s)
-        limit_us = places.front_us(wall_ms * 1_000, space.plan.opens_us) - MARK_TRAIL_US
-        before_doors = wall_ms * 1_000 < space.plan.opens_us
+        limit_us = space.plan.limit_us(wall_ms * 1_000)
+        before_doors = space.plan.is_before_doors(wall_ms * 1_000)
         chairs = 0.0 if step >= 5 or before_doors else min(anybody - expected, ramp)
         space.mark.advance(now_s, chairs, limit_us)
         called = (space.mark.called - called_before) / elapsed_s

@@ -217,7 +217,7 @@ Event = (
     | RecordingDeleted
 )
 
-DoorEvent = LadderChanged | DoorSeeded | DoorSeedRevealed | LedgerAnchored
+DoorEvent = LadderChanged | DoorSeeded | LedgerAnchored
 """What the usher may have recorded."""
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

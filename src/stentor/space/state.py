@@ -94,6 +94,7 @@ class State(msgspec.Struct, frozen=True):
         created_at_ms: when the first record was written.
         ended_at_media_time: the programme's length in samples, once it is over.
         speaking: who is heard, loudest first.
+        seed_hash: of the seed that shuffles those who come before the doors open; empty: none.
     """
 
     space: str
@@ -112,6 +113,7 @@ class State(msgspec.Struct, frozen=True):
     ended_at_media_time: int = 0
     seats: Mapping[str, Seat] = {}
     speaking: tuple[str, ...] = ()
+    seed_hash: str = ""
 
     @property
     def present(self) -> list[Seat]:
@@ -178,7 +180,9 @@ def fold(state: State, event: Event) -> State:
             return replace(state, speaking=tuple(event.speakers))
         case StageGap() | LogGap() | CadenceChanged():
             return state
-        case LadderChanged() | DoorSeeded() | DoorSeedRevealed() | LedgerAnchored():
+        case DoorSeeded():
+            return replace(state, seed_hash=event.seed_hash)
+        case LadderChanged() | DoorSeedRevealed() | LedgerAnchored():
             return state
         case SpeakerJoined():
             return _with(state, _joined(state, event))

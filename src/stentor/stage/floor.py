@@ -13,6 +13,7 @@ import msgspec
 
 from stentor import ids, tokens
 from stentor.errors import Refused
+from stentor.gate import signing
 from stentor.limits import (
     COMMANDS_BURST,
     COMMANDS_PER_S,
@@ -25,6 +26,7 @@ from stentor.limits import (
 from stentor.space import card, events, rules
 from stentor.space.commands import Command, CreateInvite
 from stentor.space.events import (
+    DoorSeedRevealed,
     Event,
     SpaceEnded,
     SpaceStarted,
@@ -285,6 +287,7 @@ class Floor:
                     self.recorder.init(rendition, init)
                 self.recorder.live = True
             case SpaceEnded():
+                self._reveal_seed()
                 self._house.spawn(self.seal())
             case SpeakerJoined() | SpeakerDropped():
                 self._away_since[event.speaker] = now
@@ -295,6 +298,12 @@ class Floor:
                 self._house.spawn(self.sessions.close(event.speaker))
             case _:
                 pass
+
+    def _reveal_seed(self) -> None:
+        """Nobody draws a turn any more: from now on anybody can check how they were drawn."""
+        seed = signing.seed_of(self._house.keyring, self.space)
+        if self.state.seed_hash == signing.seed_hash_of(seed):
+            self.record(DoorSeedRevealed(seed.hex()))
 
     def _watch_seats(self, now: float) -> None:
         for seat in self.state.present:

@@ -1,0 +1,123 @@
+"""The doors of all Spaces at one gate: what the usher said of each, and what has come to it."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from stentor.audience.ledger import Demand
+from stentor.audience.tally import Tally
+from stentor.clock import Clock
+from stentor.edge.answer import SAFE_HEADERS, Shared
+from stentor.gate import signing
+from stentor.gate.notice import GateSpace, Notice, admitting_of
+from stentor.gate.policy import Door
+from stentor.limits import DOORS_KEPT, STALE_CHAIRS, TALLIES_KEPT
+from stentor.tokens import Keyring
+
+_ADMITTING_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "public, max-age=1"),
+    ("Access-Control-Allow-Origin", "*"),
+    *SAFE_HEADERS,
+]
+
+
+class OneDoor:
+    """One Space's door.
+
+    Attributes:
+        rules: decide its joins.
+        admitting: the answer that tells everybody who waits how far it is; made once a Notice.
+    """
+
+    __slots__ = ("admitting", "rules")
+
+    def __init__(self, rules: Door) -> None:
+        self.rules = rules
+        self.admitting = _admitting(rules.notice)
+
+    def hear(self, notice: Notice, now_us: int) -> None:
+        """The usher's next Notice."""
+        self.rules.hear(notice, now_us)
+        self.admitting = _admitting(notice)
+
+
+def _admitting(notice: Notice) -> Shared:
+    return Shared(200, _ADMITTING_HEADERS, msgspec.json.encode(admitting_of(notice)))
+
+
+class Doors:
+    """All that one gate knows; bounded: what has been asked for least lately is forgotten."""
+
+    def __init__(self, keyring: Keyring, clock: Clock, lease_s: int) -> None:
+        self.keys = signing.Keys(keyring)
+        self._keyring = keyring
+        self._clock = clock
+        self._lease_s = lease_s
+        self._doors: OrderedDict[str, OneDoor] = OrderedDict()
+        self._tallies: OrderedDict[str, Tally] = OrderedDict()
+        self._taken: dict[str, Demand] = {}
+
+    @property
+    def now_us(self) -> int:
+        """UTC microseconds."""
+        return self._clock.wall_time() // 1_000
+
+    def of(self, space: str) -> OneDoor:
+        """A Space's door. Only for Spaces that there are."""
+        door = self._doors.get(space)
+        if door is None:
+            seed = signing.seed_of(self._keyring, space)
+            notice = Notice(space, self._clock.wall_time() // 1_000_000)
+            door = OneDoor(Door(space, self.keys, seed, notice, self._lease_s))
+            door.rules.edge_room = STALE_CHAIRS
+            self._doors[space] = door
+            if len(self._doors) > DOORS_KEPT:
+                self._doors.popitem(last=False)
+        return door
+
+    def tally(self, space: str) -> Tally:
+        """What came to it, for the ledger."""
+        tally = self._tallies.get(space)
+        if tally is None:
+            tally = self._tallies[space] = Tally()
+            if len(self._tallies) > TALLIES_KEPT:
+                gone, old = self._tallies.popitem(last=False)
+                self._taken[gone] = old.take()
+        else:
+            self._tallies.move_to_end(space)
+        return tally
+
+    def hear(self, notices: Iterable[Notice]) -> None:
+        """The usher has spoken."""
+        now_us = self.now_us
+        for notice in notices:
+            self.of(notice.space).hear(notice, now_us)
+            self._doors.move_to_end(notice.space)
+
+    def look_at_edges(self, *, is_full: bool) -> None:
+        """Whether edges have room: it decides while the usher is away."""
+        for door in self._doors.values():
+            door.rules.edge_room = 0 if is_full else STALE_CHAIRS
+
+    def report(self, *, fresh: bool) -> tuple[dict[str, GateSpace], dict[str, Demand]]:
+        """What has happened since the last report.
+
+        Args:
+            fresh: the usher is a new one: it is told of every door how far the last one was.
+        """
+        spaces = {}
+        for name, door in self._doors.items():
+            told = door.rules.report()
+            if fresh or told.outcomes or told.funnel or told.challenges:
+                spaces[name] = told
+        demands, self._taken = self._taken, {}
+        for name, tally in self._tallies.items():
+            demand = tally.take()
+            if demand != _NOTHING:
+                demands[name] = demand
+        return spaces, demands
+
+
+_NOTHING = Tally().take()

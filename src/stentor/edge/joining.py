@@ -1,0 +1,201 @@
+"""Joining a Space at a gate: tickets, places, challenges, and the door's other addresses."""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from stentor import tokens
+from stentor.clock import Clock
+from stentor.edge import join_answers
+from stentor.edge.answer import Answer, of_error
+from stentor.edge.cards import KnownCard
+from stentor.edge.doors import Doors
+from stentor.edge.join_answers import PLACE_COOKIE, TICKET_COOKIE, closed
+from stentor.edge.proxy import Visitor
+from stentor.edge.request import Request
+from stentor.edge.witness import BAD, Witness
+from stentor.errors import Refused, StentorError, Unavailable
+from stentor.gate import shares, signing, tickets
+from stentor.gate.notice import CLOSED, OPEN, Force
+from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked
+from stentor.gate.tickets import ANYBODY, ON_STAGE, Ticket
+from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX
+from stentor.tokens import Keyring
+
+_HOSTS = frozenset({"host", "cohost"})
+
+
+class _Join(msgspec.Struct, frozen=True):
+    """The body of a join."""
+
+    challenge: str = ""
+    solution: int = -1
+    patience: bool = False
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """The body of an order for the ladder."""
+
+    step: int | None
+
+
+_joins = msgspec.json.Decoder(_Join)
+_steps = msgspec.json.Decoder(_Step)
+_NO_JOIN = _Join()
+
+
+class Joining:
+    """What a gate answers to those who want to come in; never waits for anything."""
+
+    def __init__(
+        self,
+        doors: Doors,
+        witness: Witness,
+        keyring: Keyring,
+        clock: Clock,
+        *,
+        force: Callable[[Force], None],
+        renew: Callable[[int, int], None],
+    ) -> None:
+        """Begin.
+
+        Args:
+            force: has the usher hear that a step of the ladder is wanted.
+            renew: has the edges hear that a number's lease goes on until then, UTC seconds.
+        """
+        self.witness = witness
+        self._doors = doors
+        self._keyring = keyring
+        self._clock = clock
+        self._force = force
+        self._renew = renew
+        self._prefix_secret = signing.prefix_secret(keyring)
+
+    def join(self, request: Request, body: bytes, visitor: Visitor, known: KnownCard) -> Answer:
+        """`POST /s/SPACE/join`: in, a place, a challenge, or not now.
+
+        Raises:
+            Refused: `request.malformed`, `request.too_large`, `token.*`.
+        """
+        space = known.card.space
+        try:
+            asked = self._asked(request, body, visitor, space)
+        except Refused as refused:
+            self.witness.ended(space, "client", refused.code)
+            raise
+        rules = self._doors.of(space).rules
+        decision = rules.decide(asked, self._doors.now_us)
+        self.witness.decided(request, visitor, space, asked, decision)
+        client = join_answers.Client.of(request, visitor, space, self._clock.wall_time() / 1e9)
+        if decision.ticket is not None:
+            if decision.outcome != ADMITTED:
+                self._renew(decision.ticket.number, decision.ticket.expires_at_s)
+            return join_answers.admitted(client, decision)
+        if decision.outcome == PLACED:
+            return join_answers.placed(client, decision)
+        if decision.outcome == CHALLENGED:
+            return join_answers.challenged(decision)
+        if decision.cause in BAD:
+            return of_error(tickets.refused(decision.cause))
+        return join_answers.shut(rules.notice)
+
+    def failed(self, request: Request, error: StentorError) -> None:
+        """A join could not be decided by a fault of ours."""
+        name = request.path.split("/", 3)[2]
+        self.witness.ended(name, "failed", error.code)
+
+    def admitting(self, known: KnownCard) -> Answer:
+        """`GET /s/SPACE/admitting`: how far the door is; the same bytes for everybody."""
+        door = self._doors.of(known.card.space)
+        door.rules.tally.funnel("admitting")
+        return door.admitting
+
+    def ladder(self, request: Request, body: bytes, known: KnownCard) -> Answer:
+        """`POST /s/SPACE/ladder`: the host or a co-host forces a step, or lets it go.
+
+        Raises:
+            Refused: `token.*`, `request.malformed`.
+        """
+        space = known.card.space
+        claims = tokens.check(request.bearer, self._keyring, self._clock.wall_time() / 1e9)
+        if claims.kind != "seat" or claims.role not in _HOSTS:
+            raise Refused("token.wrong_role", "Only the host and co-hosts may do this.")
+        if claims.space != space:
+            raise Refused("token.wrong_space", "This link belongs to another Space.")
+        try:
+            step = _steps.decode(body).step
+        except msgspec.MsgspecError as wrong:
+            sentence = 'Send {"step": 0 to 5}, or {"step": null} to let load decide.'
+            raise Refused("request.malformed", sentence) from wrong
+        if step is not None and not 0 <= step <= LADDER_STEP_MAX:
+            raise Refused("request.malformed", f"The ladder has steps 0 to {LADDER_STEP_MAX}.")
+        self._force(Force(space, step, "host"))
+        return join_answers.ordered(step)
+
+    def ticket_of(self, request: Request, space: str) -> Ticket | None:
+        """The ticket that is shown; None without one. One that is shown must be good.
+
+        Raises:
+            Refused: `ticket.invalid`, `ticket.wrong_space`, `ticket.expired`.
+        """
+        shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
+        if not shown:
+            return None
+        now_s = self._clock.wall_time() / 1e9
+        found = tickets.read(shown, space, self._doors.keys.at(now_s).valid, now_s)
+        if isinstance(found, Ticket):
+            return found
+        self.witness.ended(space, REFUSED, found)
+        raise tickets.refused(found)
+
+    def may_listen(self, space: str, ticket: Ticket | None, what: str) -> None:
+        """Whether sound may be given: with a ticket; without one only while nobody has to wait.
+
+        Args:
+            what: `live`, `radio` or `hls`.
+
+        Raises:
+            Unavailable: `door.places` or `door.closed`.
+        """
+        rules = self._doors.of(space).rules
+        rules.tally.funnel(what)
+        if ticket is not None or rules.notice.mode == OPEN or rules.is_stale(self._doors.now_us):
+            return
+        if rules.notice.mode == CLOSED:
+            self.witness.ended(space, REFUSED, "closed")
+            raise closed()
+        self.witness.ended(space, REFUSED, "ticketless")
+        sentence = "Listeners wait for their turn just now: join on the Space's page."
+        raise Unavailable("door.places", sentence, CLOSED_RETRY_S)
+
+    def _prefix_key(self, visitor: Visitor) -> int:
+        return shares.prefix_key(shares.prefix_of(visitor.address), self._prefix_secret)
+
+    def _asked(self, request: Request, body: bytes, visitor: Visitor, space: str) -> Asked:
+        if len(body) > JOIN_BYTES_MAX:
+            raise Refused("request.too_large", f"A join has at most {JOIN_BYTES_MAX} bytes.")
+        join = _NO_JOIN
+        if len(body) > len(b"{}"):
+            try:
+                join = _joins.decode(body)
+            except msgspec.MsgspecError as wrong:
+                sentence = "A join is {}, or has challenge and solution, or patience."
+                raise Refused("request.malformed", sentence) from wrong
+        return Asked(
+            prefix=self._prefix_key(visitor),
+            entropy=int.from_bytes(os.urandom(8), "big") or 1,
+            rank=self._rank(request, space),
+            ticket=request.header("stentor-ticket") or request.cookie(TICKET_COOKIE),
+            place=request.header("stentor-place") or request.cookie(PLACE_COOKIE),
+            challenge=join.challenge,
+            solution=join.solution,
+            patience=join.patience,
+        )
+
+    def _rank(self, request: Request, space: str) -> int:
+        token = request.bearer
+        if not token:
+            return ANYBODY
+        claims = tokens.check(token, self._keyring, self._clock.wall_time() / 1e9)
+        return ON_STAGE if claims.kind == "seat" and claims.space == space else ANYBODY

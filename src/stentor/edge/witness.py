@@ -1,0 +1,128 @@
+"""What a gate sees of those who join, for the ledger: counts and marks, and nobody's address."""
+
+import hashlib
+import os
+
+from stentor.audience.marks import Mark, head_of, of_browser
+from stentor.audience.tally import Attempt
+from stentor.clock import Clock
+from stentor.edge.doors import Doors
+from stentor.edge.proxy import Visitor
+from stentor.edge.request import Request
+from stentor.gate import tickets
+from stentor.gate.policy import ADMITTED, CHALLENGED, RENEWED_LEASE, Asked, Decision
+from stentor.gate.shares import prefix_of
+from stentor.gate.tickets import ANYBODY
+from stentor.limits import EXAMINED_PER_S
+
+BAD = frozenset({tickets.INVALID, tickets.WRONG_SPACE, tickets.EXPIRED})
+_SALT_BYTES = 32
+
+
+class Witness:
+    """Counts each attempt once; in a flood there is no time to look at every one.
+
+    Attributes:
+        salt: what hashes of the day are keyed with: made by the usher, the same at all gates, and
+            on no disk. Until it has said it, one's own.
+    """
+
+    def __init__(self, doors: Doors, clock: Clock) -> None:
+        self.salt = os.urandom(_SALT_BYTES)
+        self._doors = doors
+        self._clock = clock
+        self._second = 0
+        self._examined = 0
+
+    def page(self, request: Request, visitor: Visitor, space: str) -> None:
+        """Somebody was given the Space's page."""
+        self._doors.of(space).rules.tally.funnel("page")
+        tally = self._doors.tally(space)
+        now_s = self._clock.wall_time() / 1e9
+        if self._has_time(now_s):
+            tally.page(self._client(visitor, _head(request)), now_s)
+        else:
+            tally.count("pages")
+
+    def ended(self, space: str, outcome: str, cause: str) -> None:
+        """An attempt has ended without a decision."""
+        self._doors.of(space).rules.tally.end(outcome, cause)
+        tally = self._doors.tally(space)
+        tally.uncounted(f"{outcome}:{cause}")
+        if cause in BAD:
+            tally.count_in("bad", "ticket")
+        elif outcome == "failed":
+            tally.count_in("errors", cause)
+
+    def decided(
+        self, request: Request, visitor: Visitor, space: str, asked: Asked, decision: Decision
+    ) -> None:
+        """A join was decided."""
+        tally = self._doors.tally(space)
+        if decision.outcome == RENEWED_LEASE:
+            tally.count("renewals")
+            return
+        self._count(asked, decision, space)
+        outcome = f"{decision.outcome}:{decision.cause}"
+        now_s = self._clock.wall_time() / 1e9
+        if not self._has_time(now_s):
+            tally.uncounted(outcome)
+            return
+        head = _head(request)
+        attempt = Attempt(
+            outcome=outcome,
+            client=self._client(visitor, head),
+            prefix=self._hash(prefix_of(visitor.address).encode()),
+            head=self._hash(head),
+            marks=_marks(request, asked, decision),
+            told_s=decision.poll_after_s,
+        )
+        tally.attempt(attempt, now_s)
+
+    def _count(self, asked: Asked, decision: Decision, space: str) -> None:
+        tally = self._doors.tally(space)
+        if decision.outcome == ADMITTED:
+            tally.count("tickets")
+            if decision.cause == "claim":
+                tally.count("claimed")
+        elif decision.place_text and not decision.called_at_s:
+            tally.count("issued")
+        elif decision.cause in BAD:
+            tally.count_in("bad", "ticket")
+        if decision.outcome == CHALLENGED:
+            tally.count_in("challenges", "failed" if asked.challenge else "asked")
+        elif asked.challenge:
+            tally.count_in("challenges", "solved")
+        elif decision.cause == "patience":
+            tally.count_in("challenges", "patient")
+
+    def _has_time(self, now_s: float) -> bool:
+        if int(now_s) != self._second:
+            self._second, self._examined = int(now_s), 0
+        self._examined += 1
+        return self._examined <= EXAMINED_PER_S
+
+    def _client(self, visitor: Visitor, head: bytes) -> int:
+        return self._hash(visitor.address.encode() + b"\n" + head)
+
+    def _hash(self, what: bytes) -> int:
+        digest = hashlib.blake2b(what, key=self.salt, digest_size=8).digest()
+        return int.from_bytes(digest, "big")
+
+
+def _head(request: Request) -> bytes:
+    return head_of([name for name, _ in request.headers], request.header("user-agent"))
+
+
+def _marks(request: Request, asked: Asked, decision: Decision) -> int:
+    names = {name for name, _ in request.headers}
+    marks = 0 if of_browser(names, request.header("user-agent")) else Mark.STRANGE
+    if asked.rank != ANYBODY:
+        marks |= Mark.VOUCHED
+    if decision.cause in BAD:
+        marks |= Mark.BAD
+    if decision.outcome == CHALLENGED:
+        marks |= Mark.UNSOLVED
+    elif asked.challenge:
+        marks |= Mark.SOLVED
+    return marks
