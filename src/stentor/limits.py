@@ -486,12 +486,12 @@ RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 SHIELD_HOST_RATES = (
     (200.0, 6_000.0),
     (2_000.0, 20_000.0),
-    (2.0, 2_000.0),
+    (50.0, 4_000.0),
     (10.0, 200.0),
     (10.0, 200.0),
 )
-"""What one host may do a second, and at once, in the order of `shield.Verb`: connections, requests
-without a pass, joins without a pass, tickets that are not genuine, what is malformed. 2,000 people
+"""What one host may do a second, and at once, in the order of `shield.Verb`: connections, requests,
+joins without a ticket or place, tickets that are not genuine, what is malformed. 2,000 people
 behind one address come within ten seconds with three connections each; none forges any."""
 SHIELD_PREFIX_FACTOR = 2.0
 """A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""

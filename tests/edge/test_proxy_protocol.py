@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stentor.edge.clients import source_of
+from stentor.edge.clients import introduction_of
 from stentor.edge.proxy_protocol import Source, parse
 from stentor.errors import Refused
 from stentor.limits import PROXY_HEADER_BYTES_MAX
@@ -132,11 +132,11 @@ def test_what_follows_stays_in_the_socket(
     for cut in range(len(data) - 1):
         theirs.send(data[cut : cut + 1])
         with pytest.raises(BlockingIOError):
-            source_of(ours, said)
+            introduction_of(ours, said)
         with pytest.raises(BlockingIOError):  # and it does not keep the loop awake
             ours.recv(1, socket.MSG_PEEK)
     theirs.send(data[-1:] + b"\x16\x03\x01")
-    assert source_of(ours, said) == Source(address, len(data))
+    assert introduction_of(ours, said) == Source(address, len(data))
     assert ours.recv(100) == b"\x16\x03\x01"
 
 
@@ -146,4 +146,4 @@ def test_who_leaves_before_has_said_nothing(pair: tuple[socket.socket, socket.so
     theirs.close()
     said = bytearray()
     with contextlib.suppress(BlockingIOError), pytest.raises(ConnectionResetError):
-        source_of(ours, said)
+        introduction_of(ours, said)

@@ -14,7 +14,8 @@ import pytest
 
 from stentor import node
 from stentor.paths import Paths
-from stentor.shield import serve
+from stentor.shield import Shield, serve
+from stentor.shield.line import Line
 from stentor.shield.words import Ban, Listed, Unban
 from tests.shield.ground import Ground, ground
 
@@ -105,6 +106,37 @@ def test_it_has_one_capability_and_leaves_nothing_behind(here: Ground, paths: Pa
     assert paths.socket("shield").stat().st_mode & 0o777 == 0o600
     os.kill(held, signal.SIGTERM)
     wait_for(lambda: not here.tables(), "the end of the table")
+
+
+def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
+    here: Ground, paths: Paths
+) -> None:
+    here.echo(PORT)
+    shield = Shield(frozenset())
+    line = Line(paths.socket("shield"), shield)
+    for number in range(50_000):
+        shield.connected("10.77.3.3", 1.0 + number / 5e3)
+    line.tend(20.0)
+    assert not line.is_up, "nobody is there yet"
+    held = helper(here, paths)
+    line.tend(30.0)
+    assert line.is_up
+    wait_for(lambda: "10.77.3.3" in elements(here), "the ban")
+    assert here.call(PORT, "10.77.3.3") == ["out"]
+    os.kill(held, signal.SIGKILL)
+    wait_for(lambda: not here.tables(), "the end of the table")
+    assert here.call(PORT, "10.77.3.3") == ["in"], "without a helper the gate refuses alone"
+    line.tend(31.0)
+    assert not line.is_up
+    helper(here, paths)
+    line.tend(32.0)
+    wait_for(lambda: "10.77.3.3" in elements(here), "the ban")
+    line.tend(33.0)
+    assert line.kept_out == 1
+    ask(paths, Unban("10.77.3.3/32"))
+    line.tend(34.0)
+    assert not shield.bans(34.0), "the gate forgets whom the operator forgives"
+    line.close()
 
 
 def test_it_refuses_what_is_not_its_business(here: Ground, paths: Paths) -> None:

@@ -15,7 +15,8 @@ from stentor.edge.doorstep import Listeners, Quick
 from stentor.edge.request import find_head, parse_head
 from stentor.edge.wire import READ_BYTES, Wire
 from stentor.errors import StentorError
-from stentor.limits import ARRIVALS_MAX
+from stentor.limits import ARRIVALS_MAX, HALF_OPEN_PREFIX_MAX
+from stentor.shield import HalfOpen, Shield, source_of
 
 
 class Arrival:
@@ -104,8 +105,11 @@ class Arrivals:
         quick: Quick,
         listeners: Listeners,
         pass_on: Callable[[Arrival], None],
+        shield: Shield,
     ) -> None:
         """Begin with nobody. Args: pass_on: is given who wants to be served in a task."""
+        self._shield = shield
+        self._half_open: HalfOpen[Arrival] = HalfOpen(HALF_OPEN_PREFIX_MAX)
         self._conversations = conversations
         self._quick = quick
         self._listeners = listeners
@@ -123,8 +127,14 @@ class Arrivals:
         tls: ssl.SSLContext,
         release: Callable[[], None],
         now: float,
+        *,
+        counted: bool,
     ) -> None:
-        """Shake hands with a new connection."""
+        """Shake hands with a new connection.
+
+        Args:
+            counted: whether its prefix has a share of those who have not asked for anything.
+        """
         patience_s = self._conversations.deadlines
         try:
             wire = Wire(connection, peer, tls, patience_s.stuck_s)
@@ -136,6 +146,10 @@ class Arrivals:
             self._dismiss(next(iter(self._held)))  # whoever has said nothing for longest
         arrival = Arrival(wire, now + patience_s.header_s, release, self._met)
         self._held[arrival] = None
+        oldest = self._half_open.hold(source_of(peer)[1], arrival) if counted else None
+        if oldest is not None:
+            self._shield.half_open += 1
+            self._dismiss(oldest)
         arrival.look()
 
     def sweep(self, now: float) -> None:
@@ -146,7 +160,7 @@ class Arrivals:
                 break
             overdue.append(arrival)
         for arrival in overdue:
-            del self._held[arrival]
+            self._forget(arrival)
             arrival.leave()
             # Whoever has begun to say something is told that it took too long.
             self._pass_on(arrival)
@@ -158,7 +172,7 @@ class Arrivals:
 
     def _met(self, arrival: Arrival) -> None:
         """An arrival has said what it wants, or never will."""
-        self._held.pop(arrival, None)
+        self._forget(arrival)
         if arrival.over:
             arrival.wire.close()
             arrival.release()
@@ -184,8 +198,12 @@ class Arrivals:
         arrival.release()
         return True
 
+    def _forget(self, arrival: Arrival) -> None:
+        self._held.pop(arrival, None)
+        self._half_open.let_go(source_of(arrival.wire.peer)[1], arrival)
+
     def _dismiss(self, arrival: Arrival) -> None:
-        del self._held[arrival]
+        self._forget(arrival)
         arrival.leave()
         arrival.wire.close()
         arrival.release()

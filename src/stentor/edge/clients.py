@@ -9,10 +9,10 @@ from stentor.edge.proxy import Visitor
 from stentor.edge.proxy_protocol import Source, parse
 from stentor.edge.request import Request
 from stentor.limits import PROXY_HEADER_BYTES_MAX
+from stentor.shield import source_of
 
 IPV6_PREFIX = 56
 """What one household is commonly given (RFC 6177)."""
-LOOPBACK = "127.0.0.0/8,::1"
 CLIENTS_REMEMBERED = 4_096
 """Addresses whose reading is not repeated."""
 _SCHEMES = frozenset({"http", "https"})
@@ -67,7 +67,7 @@ def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> 
     )
 
 
-def source_of(connection: socket.socket, said: bytearray) -> Source:
+def introduction_of(connection: socket.socket, said: bytearray) -> Source:
     """Read the PROXY header from a non-blocking socket, and not one byte of what follows it.
 
     Args:
@@ -127,6 +127,36 @@ class Shares:
                 self._taken[client] = left
             else:
                 del self._taken[client]
+
+
+class PrefixShares(Shares):
+    """The same, and how much all clients of one /24 have; 56 bits of IPv6 are one client anyway."""
+
+    def __init__(self, most: int, prefix_most: int) -> None:
+        super().__init__(most)
+        self._of_prefix = Shares(prefix_most)
+
+    def has_room(self, client: str) -> bool:
+        """Whether this client may have one more."""
+        return super().has_room(client) and self._of_prefix.has_room(_prefix(client))
+
+    def take(self, client: str) -> bool:
+        """Take one, to be given back; False when client or prefix has as many as it may."""
+        if not super().take(client):
+            return False
+        if self._of_prefix.take(_prefix(client)):
+            return True
+        super().give_back(client)
+        return False
+
+    def give_back(self, client: str) -> None:
+        """One less."""
+        super().give_back(client)
+        self._of_prefix.give_back(_prefix(client))
+
+
+def _prefix(client: str) -> str:
+    return client if "/" in client else source_of(client)[1]
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

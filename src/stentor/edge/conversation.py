@@ -32,6 +32,7 @@ from stentor.limits import (
     KEEP_ALIVE_S,
     VOUCHED_BODIES_MAX,
 )
+from stentor.shield import Shield, Verb
 
 _telemetry = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Conversations:
         scheme: str,
         deadlines: Deadlines,
         proxies: Addresses,
+        shield: Shield,
     ) -> None:
         """Begin with nobody.
 
@@ -67,6 +69,7 @@ class Conversations:
                 and has none.
             scheme: how people reach this door: `http` or `https`.
             proxies: who is believed when they say for whom they ask.
+            shield: what says how much anybody may ask.
         """
         self._answer = answer
         self._vouched = vouched
@@ -74,6 +77,7 @@ class Conversations:
         self._scheme = scheme
         self.deadlines = deadlines
         self._proxies = proxies
+        self._shield = shield
         self._bodies_of = Shares(CLIENT_BODIES_MAX)
         self._idle: dict[asyncio.Task[None], None] = {}
         self._bodies_free = {False: BODIES_MAX, True: VOUCHED_BODIES_MAX}
@@ -82,6 +86,15 @@ class Conversations:
     def visitor(self, request: Request, peer: str) -> Visitor:
         """Whom a request on the connection of a peer comes from."""
         return visitor_of(request, peer, self._scheme, self._proxies)
+
+    def bears(self, visitor: Visitor, peer: str, now: float) -> bool:
+        """Whether a visitor may ask one thing more."""
+        behind = visitor.address != peer
+        return self._shield.asked(visitor.address, Verb.REQUEST, now, behind=behind)
+
+    def bears_nonsense(self, peer: str, now: float) -> bool:
+        """Whether a peer may say one thing more that is no request, and be told so."""
+        return self._shield.asked(peer, Verb.MALFORMED, now)
 
     def keeps(self, request: Request) -> bool:
         """Whether another request may follow on its connection."""
@@ -119,6 +132,8 @@ class Conversations:
                     return None
                 keep = self.keeps(request)
                 visitor = self.visitor(request, wire.peer)
+                if not self.bears(visitor, wire.peer, asyncio.get_running_loop().time()):
+                    raise too_many()
                 body = await self._body(wire, request, data, client_of(visitor.address))
             except StentorError as error:
                 # Where this request ends nobody can tell: no other may follow.
@@ -281,6 +296,12 @@ class Conversations:
     def _head(self, given: Answer, version: int, *, keep: bool) -> bytes:
         date = http_date(self._clock.wall_time() / 1e9)
         return head_of(given, version=version, keep=keep, date=date)
+
+
+def too_many() -> Refused:
+    """Whoever asks too much, or has neighbours who do."""
+    sentence = "Too much is asked from your address or its neighbours; wait a little."
+    return Refused("shield.requests", sentence)
 
 
 async def _more(wire: Wire) -> bytes:

@@ -15,7 +15,7 @@ from stentor.edge.admission import Admission, full, whole
 from stentor.edge.answer import of_error
 from stentor.edge.arrival import Arrival, Arrivals
 from stentor.edge.certificate import Certificate
-from stentor.edge.clients import Addresses, Shares, client_of
+from stentor.edge.clients import Addresses, PrefixShares, client_of
 from stentor.edge.conversation import Conversations
 from stentor.edge.doorstep import READ_BYTES, Caller, Doorstep, Listeners, Quick
 from stentor.edge.introduction import Introductions
@@ -30,9 +30,12 @@ from stentor.limits import (
     DOOR_RECEIVE_BUFFER_BYTES,
     LISTENER_SEND_BUFFER_BYTES,
     LISTENER_UNSENT_BYTES,
+    PREFIX_CONNECTIONS_MAX,
     SHUTDOWN_S,
     TURNED_AWAY_MAX,
 )
+from stentor.shield import Shield, Verb
+from stentor.shield.line import Line
 
 _telemetry = logging.getLogger(__name__)
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -57,6 +60,8 @@ class Door:
         certificate: Certificate,
         introduced_by: Addresses,
         uncounted: Addresses,
+        shield: Shield,
+        line: Line,
         has_siblings: bool,
         connections_max: int = CONNECTIONS_MAX,
         client_connections_max: int = CLIENT_CONNECTIONS_MAX,
@@ -69,6 +74,8 @@ class Door:
             certificate: how it speaks TLS, if it does.
             introduced_by: proxies that say in a PROXY header for whom they connect.
             uncounted: who may have more than `client_connections_max`: proxies are many people.
+            shield: what says who may come at all.
+            line: who is told of those who may not.
             has_siblings: whether other processes accept from this socket as well.
         """
         self._listening = listening
@@ -80,13 +87,15 @@ class Door:
         self._introduced_by = introduced_by
         self._introductions = Introductions(conversations.deadlines.header_s, self._introduced)
         self._uncounted = uncounted
+        self._shield = shield
+        self._line = line
         self._has_siblings = has_siblings
         self._connections_max = connections_max
-        self._connections_of = Shares(client_connections_max)
+        self._connections_of = PrefixShares(client_connections_max, PREFIX_CONNECTIONS_MAX)
         self._doorstep = Doorstep(
-            conversations, quick, listeners, self._connections_of, clock, self._take_over
+            conversations, quick, listeners, self._connections_of, clock, self._take_over, shield
         )
-        self._arrivals = Arrivals(conversations, quick, listeners, self._serve_arrival)
+        self._arrivals = Arrivals(conversations, quick, listeners, self._serve_arrival, shield)
         self._sweeping: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turned_away = 0
@@ -118,6 +127,7 @@ class Door:
             self._sweeping.cancel()
         self._introductions.close()
         self._arrivals.close()
+        self._line.close()
         self._conversations.close()
         self._doorstep.close()
         if self._tasks:
@@ -154,8 +164,11 @@ class Door:
                     self._pause()
                     return
                 continue  # the peer gave up while it waited
-            os.set_blocking(descriptor, False)
             peer = address[0].removeprefix("::ffff:") if address else ""
+            if not self._shield.connected(peer, now):
+                os.close(descriptor)
+                continue
+            os.set_blocking(descriptor, False)
             if introduced_by and peer in introduced_by:
                 self._introductions.hear(self._socket(descriptor), peer)
             else:
@@ -170,7 +183,10 @@ class Door:
     def _introduced(self, connection: socket.socket, peer: str) -> None:
         """A proxy has said for whom it connected."""
         now = asyncio.get_running_loop().time()
-        self._receive(connection.detach(), peer, now, is_full=self._room <= 0)
+        if self._shield.asked(peer, Verb.CONNECTION, now, behind=True):
+            self._receive(connection.detach(), peer, now, is_full=self._room <= 0)
+        else:
+            connection.close()
 
     def _receive(self, descriptor: int, peer: str, now: float, *, is_full: bool) -> None:
         """Give a connection a place, or a word why there is none. Everybody comes by here once."""
@@ -186,6 +202,7 @@ class Door:
                 self._certificate.context,
                 self._share_of(client),
                 now,
+                counted=bool(client),
             )
 
     def _share_of(self, client: str) -> Callable[[], None]:
@@ -255,6 +272,7 @@ class Door:
         now = loop.time()
         self._doorstep.sweep(now)
         self._arrivals.sweep(now)
+        self._line.tend(now)
         self._sweeping = loop.call_later(
             min(SWEEP_S, self._conversations.deadlines.header_s), self._sweep
         )

@@ -19,9 +19,9 @@ from typing import Protocol
 
 from stentor.clock import Clock
 from stentor.edge.admission import Admission
-from stentor.edge.answer import Answer, in_one_piece
+from stentor.edge.answer import Answer, in_one_piece, refusal
 from stentor.edge.clients import Shares
-from stentor.edge.conversation import Conversations
+from stentor.edge.conversation import Conversations, too_many
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request, find_head, parse_head
 from stentor.edge.status import Status
@@ -29,11 +29,15 @@ from stentor.errors import StentorError
 from stentor.limits import (
     ARRIVALS_MAX,
     CALLERS_PER_WAKE,
+    HALF_OPEN_PREFIX_MAX,
     HEADER_BYTES_MAX,
     QUICK_BODY_BYTES_MAX,
 )
+from stentor.shield import HalfOpen, Shield, source_of
 
 _telemetry = logging.getLogger(__name__)
+TOO_MANY = 429
+"""Whoever is told so asks nothing more on that connection."""
 READ_BYTES = 4 * 1024
 """Heads are shorter; what is longer is read in several looks."""
 Quick = Callable[[Request, Visitor, bytes], Admission | Answer | None]
@@ -45,6 +49,8 @@ _Asked = tuple[Admission | Answer | None, Request | None, int]
 """What the first request is given, that request, and where it ends."""
 _NOT_YET: _Asked = (None, None, 0)
 _BEYOND: _Asked = (None, None, -1)
+_NO_MORE: _Asked = (None, None, -2)
+"""Nothing at all is answered any more."""
 
 
 class Listeners(Protocol):
@@ -107,6 +113,7 @@ class Doorstep:
         shares: Shares,
         clock: Clock,
         pass_on: Callable[[Caller, Callable[[], None], bytes, bool], None],
+        shield: Shield,
     ) -> None:
         """Begin with nobody.
 
@@ -121,6 +128,8 @@ class Doorstep:
         self._shares = shares
         self._clock = clock
         self._pass_on = pass_on
+        self._shield = shield
+        self._half_open: HalfOpen[Caller] = HalfOpen(HALF_OPEN_PREFIX_MAX)
         self._epoll = select.epoll()
         self._loop: asyncio.AbstractEventLoop | None = None
         # Each in the order of what is due: patience with all in one of them is the same.
@@ -163,7 +172,7 @@ class Doorstep:
             if not data:
                 os.close(descriptor)
                 return
-            asked = self._ask(peer, data)
+            asked = self._ask(peer, data, now)
             given = asked[0]
             if type(given) is Admission:
                 self._listeners.admit(descriptor, given)
@@ -177,8 +186,8 @@ class Doorstep:
         """Let go of those who have not asked for anything in time."""
         for callers in (self._waiting, self._idle):
             for caller in list(itertools.takewhile(lambda one: one.due <= now, callers.values())):
-                if caller.data:  # it is told that this took too long
-                    self._leave_to_task(caller)
+                if caller.data and self._conversations.bears_nonsense(caller.peer, now):
+                    self._leave_to_task(caller)  # it is told that this took too long
                 else:
                     self._dismiss(caller)
 
@@ -209,7 +218,7 @@ class Doorstep:
         if self._idle.pop(caller.descriptor, None) is not None:
             caller.due = now + self._conversations.deadlines.header_s
         caller.data += data
-        self._give(caller, self._ask(caller.peer, caller.data), now)
+        self._give(caller, self._ask(caller.peer, caller.data, now), now)
 
     def _take_turns(self) -> None:
         """One request of each who has sent several: then it is the others' turn."""
@@ -219,15 +228,21 @@ class Doorstep:
             caller = self._queue.popleft()
             if caller.queued:
                 caller.queued = False
-                self._give(caller, self._ask(caller.peer, caller.data), now)
+                self._give(caller, self._ask(caller.peer, caller.data, now), now)
 
-    def _ask(self, peer: str, data: bytes) -> _Asked:
+    def _ask(self, peer: str, data: bytes, now: float) -> _Asked:
         """What the first request in some data is given."""
         try:
             end = find_head(data)
             if not end:
                 return _NOT_YET
             request = parse_head(data[:end] if end < len(data) else data)
+        except StentorError:
+            return _BEYOND if self._conversations.bears_nonsense(peer, now) else _NO_MORE
+        try:
+            visitor = self._conversations.visitor(request, peer)
+            if not self._conversations.bears(visitor, peer, now):
+                return refusal(too_many()), request, len(data)
             body = b""
             if request.body_bytes:
                 body = data[end : end + request.body_bytes] if request.body_bytes > 0 else b""
@@ -236,7 +251,7 @@ class Doorstep:
                 ):
                     return _BEYOND
                 end += request.body_bytes
-            given = self._quick(request, self._conversations.visitor(request, peer), body)
+            given = self._quick(request, visitor, body)
         except StentorError:
             return _BEYOND  # the same will be found, and answered, by a task
         except Exception:
@@ -249,7 +264,9 @@ class Doorstep:
     def _give(self, caller: Caller, asked: _Asked, now: float) -> None:
         """Do what was found, with a caller that holds a share and is not yet or still here."""
         given, request, end = asked
-        if request is None:
+        if asked is _NO_MORE:
+            self._dismiss(caller)
+        elif request is None:
             if end or len(caller.data) >= HEADER_BYTES_MAX:
                 self._leave_to_task(caller)
             else:
@@ -264,7 +281,7 @@ class Doorstep:
             self._answer(caller, given, request, now)
 
     def _answer(self, caller: Caller, given: Answer, request: Request, now: float) -> None:
-        keep = self._conversations.keeps(request)
+        keep = given.status != TOO_MANY and self._conversations.keeps(request)
         wall_time_s = self._clock.wall_time() / 1e9
         data = in_one_piece(given, request.version, wall_time_s, keep=keep)
         sent = 0
@@ -281,11 +298,11 @@ class Doorstep:
             self._dismiss(caller)
         elif caller.data:
             caller.due = now + self._conversations.deadlines.header_s
-            self._waiting.pop(caller.descriptor, None)
+            self._stop_waiting(caller)
             self._wait(caller)
             self._queue_up(caller)
         else:
-            self._waiting.pop(caller.descriptor, None)
+            self._stop_waiting(caller)
             caller.due = now + self._conversations.deadlines.keep_alive_s
             self._idle[caller.descriptor] = caller
             self._begin_to_hear(caller)
@@ -296,7 +313,17 @@ class Doorstep:
             while len(self._waiting) >= ARRIVALS_MAX:
                 self._dismiss(next(iter(self._waiting.values())))
             self._waiting[caller.descriptor] = caller
+            oldest = (
+                self._half_open.hold(source_of(caller.peer)[1], caller) if caller.client else None
+            )
+            if oldest is not None:
+                self._shield.half_open += 1
+                self._dismiss(oldest)
         self._begin_to_hear(caller)
+
+    def _stop_waiting(self, caller: Caller) -> None:
+        if self._waiting.pop(caller.descriptor, None) is not None and caller.client:
+            self._half_open.let_go(source_of(caller.peer)[1], caller)
 
     def _begin_to_hear(self, caller: Caller) -> None:
         if not caller.heard:
@@ -321,7 +348,7 @@ class Doorstep:
 
     def _forget(self, caller: Caller) -> None:
         """Hear no more of a connection; to be called before anybody else has it."""
-        self._waiting.pop(caller.descriptor, None)
+        self._stop_waiting(caller)
         self._idle.pop(caller.descriptor, None)
         caller.queued = False
         if caller.heard:

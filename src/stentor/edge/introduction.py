@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from stentor.edge.clients import source_of
+from stentor.edge.clients import introduction_of
 from stentor.errors import Refused
 from stentor.limits import ARRIVALS_MAX
 
@@ -54,7 +54,7 @@ class Introductions:
     def _look(self, connection: socket.socket, proxy: str, said: bytearray) -> bool:
         """See what has arrived; whether no more is to be waited for."""
         try:
-            source = source_of(connection, said)
+            source = introduction_of(connection, said)
         except BlockingIOError:
             return False
         except OSError:

@@ -21,6 +21,7 @@ from stentor.edge.static import StaticFile, answer
 from stentor.errors import Refused, Unavailable
 from stentor.record import RENDITION_NAMES, Cursor
 from stentor.relay import RADIO_FORMATS
+from stentor.shield.line import Line
 from stentor.tokens import Keyring
 
 MEDIA_TIME_DIGITS_MAX = 15
@@ -46,6 +47,7 @@ class Routes:
     entrance: Entrance
     clock: Clock
     url: str
+    line: Line
 
     async def answer(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
         """What a request gets: an answer, or a place among the listeners.
@@ -259,7 +261,8 @@ class Routes:
 
     def _health(self) -> Answer:
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        told = msgspec.json.encode(self.listeners.status())
+        status = msgspec.structs.asdict(self.listeners.status())
+        told = msgspec.json.encode(status | {"shield": self.line.figures()})
         return Answer(200, [*headers, *SAFE_HEADERS], told)
 
 

@@ -5,7 +5,7 @@ import logging
 import resource
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stentor.clock import Clock
@@ -13,7 +13,7 @@ from stentor.config import Settings
 from stentor.edge import static
 from stentor.edge.cards import Cards, live_cards
 from stentor.edge.certificate import Certificate
-from stentor.edge.clients import LOOPBACK, Addresses
+from stentor.edge.clients import Addresses
 from stentor.edge.conversation import Conversations, Deadlines
 from stentor.edge.door import Door
 from stentor.edge.doorstep import Listeners
@@ -41,10 +41,13 @@ from stentor.limits import (
     LEASE_GRACE_S,
     LISTENER_STUCK_S,
     PROXIED_MAX,
+    SHIELD_HOST_RATES,
     SHUTDOWN_S,
     STREAMS_PROXIED_MAX,
 )
 from stentor.paths import Paths
+from stentor.shield import Shield
+from stentor.shield.line import Line
 from stentor.teller import Teller
 
 _telemetry = logging.getLogger(__name__)
@@ -66,7 +69,8 @@ class Bounds:
     Attributes:
         connections_max: sockets one process holds, descriptors permitting.
         client_connections_max: those of one client.
-        uncounted: addresses that may have more, beside the trusted proxies.
+        uncounted: addresses that may have more, beside the trusted proxies; None: as set.
+        rates: what one host may do (`shield.Verb`).
     """
 
     deadlines: Deadlines = field(default_factory=Deadlines)
@@ -75,7 +79,8 @@ class Bounds:
     lease_grace_s: float = LEASE_GRACE_S
     connections_max: int = CONNECTIONS_MAX
     client_connections_max: int = CLIENT_CONNECTIONS_MAX
-    uncounted: str = LOOPBACK
+    uncounted: str | None = None
+    rates: Sequence[tuple[float, float]] = SHIELD_HOST_RATES
 
     @property
     def held_max(self) -> int:
@@ -230,8 +235,12 @@ def _door(
     joining: Joining,
 ) -> Door:
     files = static.load()
-    uncounted = Addresses(f"{settings.trusted_proxy},{bounds.uncounted}")
+    spared = settings.uncounted if bounds.uncounted is None else bounds.uncounted
+    uncounted = Addresses(f"{settings.trusted_proxy},{spared}")
     introduced = settings.proxy_protocol == "on"
+    # Whom a proxy introduces the kernel cannot tell from the proxy.
+    shield = Shield(uncounted, bans=not introduced, rates=bounds.rates)
+    line = Line(paths.socket("shield"), shield)
     keyring = paths.keyring()
     routes = Routes(
         files=files,
@@ -246,6 +255,7 @@ def _door(
         entrance=Entrance(uncounted, prefix_secret(keyring), clock, index),
         clock=clock,
         url=settings.url,
+        line=line,
     )
     conversations = Conversations(
         routes.answer,
@@ -255,6 +265,7 @@ def _door(
         deadlines=bounds.deadlines,
         # Who is introduced by a PROXY header has been named already.
         proxies=Addresses("" if introduced else settings.trusted_proxy),
+        shield=shield,
     )
     return Door(
         listening,
@@ -265,6 +276,8 @@ def _door(
         certificate=certificate,
         introduced_by=Addresses(settings.trusted_proxy if introduced else ""),
         uncounted=uncounted,
+        shield=shield,
+        line=line,
         has_siblings=settings.edge_count > 1,
         connections_max=bounds.held_max,
         client_connections_max=bounds.client_connections_max,

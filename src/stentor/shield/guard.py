@@ -5,7 +5,8 @@ than a microsecond; memory is bounded whatever is asked.
 """
 
 import enum
-from collections.abc import Container
+from collections.abc import Sequence
+from typing import Protocol
 
 from stentor.limits import (
     SHIELD_HOST_RATES,
@@ -25,7 +26,6 @@ class Verb(enum.IntEnum):
 
     CONNECTION = 0
     REQUEST = 1
-    """One that shows no genuine ticket or place."""
     JOIN = 2
     """One that shows no genuine ticket, place or solution: over its rate it is challenged."""
     BAD_TICKET = 3
@@ -34,25 +34,39 @@ class Verb(enum.IntEnum):
     """What is not HTTP, or never became a whole request."""
 
 
+class Addresses(Protocol):
+    """Some addresses."""
+
+    def __contains__(self, text: str, /) -> bool:
+        """Whether an address is among them."""
+        ...
+
+
 _CONNECTION = Verb.CONNECTION
 
 
 class Shield:
     """The rates, those who exceed them, and those who are known as many people."""
 
-    def __init__(self, uncounted: Container[str], *, bans: bool = True) -> None:
+    def __init__(
+        self,
+        uncounted: Addresses,
+        *,
+        bans: bool = True,
+        rates: Sequence[tuple[float, float]] = SHIELD_HOST_RATES,
+    ) -> None:
         """Nobody has come yet.
 
         Args:
             uncounted: addresses no limit is meant for: listed proxies, this machine.
             bans: whether anybody is kept out at all; not where connections come from proxies,
                 whose address is what the kernel would see.
+            rates: of one host, by `Verb`.
         """
         self._uncounted = uncounted
         self._bans = bans
         self._hosts, self._prefixes = (
-            Buckets(SHIELD_HOST_RATES, factor, SHIELD_KEYS_MAX)
-            for factor in (1.0, SHIELD_PREFIX_FACTOR)
+            Buckets(rates, factor, SHIELD_KEYS_MAX) for factor in (1.0, SHIELD_PREFIX_FACTOR)
         )
         self._offenders = Offenders()
         self._standing = Standing()
