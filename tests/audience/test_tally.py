@@ -15,6 +15,7 @@ from stentor.limits import (
     COHORTS_MAX,
     CROWDED_ATTEMPTS,
     TOP_PREFIXES,
+    TOP_TABLE,
 )
 
 BROWSER = ["host", "user-agent", "accept", "accept-language", "accept-encoding"]
@@ -82,7 +83,7 @@ def test_everything_is_bounded() -> None:
     assert len(demand.cohorts) <= COHORTS_MAX
     assert sum(map(sum, demand.cohorts.values())) == demand.arrivals == CLIENTS_FOLLOWED_MAX + 10
     assert demand.cohorts[OTHERS][3] > 0
-    assert len(demand.top_prefixes) == TOP_PREFIXES
+    assert len(demand.top_prefixes) == TOP_TABLE
 
 
 def test_two_gates_are_one_door() -> None:
@@ -100,7 +101,9 @@ def test_two_gates_are_one_door() -> None:
     assert merged.prefixes == whole.prefixes
     assert (merged.known, merged.history, merged.issued) == (200, 5, 3)
     assert ledger.quantile(merged.waits_ms, 0.5) == pytest.approx(900, rel=0.1)
-    assert sum(row.count for row in merged.top_prefixes) >= 400 * TOP_PREFIXES / 40
+    assert sum(row.count for row in merged.top_prefixes) == 400
+    record = ledger.counted("0123456789ab", 0, 10_000, [merged], Supply())
+    assert record.demand.top_prefixes == merged.top_prefixes[:TOP_PREFIXES]
     assert ledger.merge([]) == Demand()
 
 

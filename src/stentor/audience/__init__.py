@@ -1,7 +1,7 @@
 """Who came and what became of it: sketches, the join ledger, and the report of an incident."""
 
 from stentor.audience import marks
-from stentor.audience.ledger import Counted, Demand, Row, Supply, decode, encode, merge
+from stentor.audience.ledger import Counted, Demand, Row, Supply, counted, decode, encode, merge
 from stentor.audience.sketches import SeenBefore, keyed
 from stentor.audience.tally import Attempt, Tally
 
@@ -13,6 +13,7 @@ __all__ = [
     "SeenBefore",
     "Supply",
     "Tally",
+    "counted",
     "decode",
     "encode",
     "keyed",

@@ -198,6 +198,19 @@ def merge(parts: Iterable[Demand]) -> Demand:
     return Demand(cohorts=fold(cohorts), history=history, **fields)
 
 
+def counted(
+    space: str, from_ms: int, span_ms: int, parts: Iterable[Demand], supply: Supply
+) -> Counted:
+    """The record of a span, from what the gates counted in it."""
+    demand = merge(list(parts))
+    short = msgspec.structs.replace(
+        demand,
+        top_prefixes=demand.top_prefixes[:TOP_PREFIXES],
+        top_heads=demand.top_heads[:TOP_PREFIXES],
+    )
+    return Counted(space=space, from_ms=from_ms, span_ms=span_ms, demand=short, supply=supply)
+
+
 def fold(cohorts: Mapping[int, list[int]]) -> dict[int, list[int]]:
     """Cohorts in a number that is bounded: the smallest ones together are OTHERS."""
     if len(cohorts) <= COHORTS_MAX:
@@ -244,7 +257,7 @@ def _top(tables: list[tuple[list[Row], int]]) -> list[Row]:
     sketch = SpaceSaving(TOP_TABLE)
     for rows, total in tables:
         sketch.merge([(row.hashed, row.count, row.error) for row in rows], total)
-    return [Row(*row) for row in sketch.top(TOP_PREFIXES)]
+    return [Row(*row) for row in sketch.top()]
 
 
 _NONE = [0] * len(OUTCOMES)

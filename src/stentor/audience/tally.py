@@ -22,7 +22,6 @@ from stentor.limits import (
     LEDGER_SPAN_S,
     PAGE_TURN_S,
     REGULAR_SHARE,
-    TOP_PREFIXES,
     TOP_TABLE,
 )
 
@@ -143,8 +142,8 @@ class Tally:
             clients=self._clients.registers(),
             prefixes=self._prefixes.registers(),
             known_prefixes=self._known.registers(),
-            top_prefixes=[Row(*row) for row in self._top.top(TOP_PREFIXES)],
-            top_heads=[Row(*row) for row in self._top_heads.top(TOP_PREFIXES)],
+            top_prefixes=[Row(*row) for row in self._top.top()],
+            top_heads=[Row(*row) for row in self._top_heads.top()],
             waits_ms=self._waits,
             solves_ms=self._solves,
             history=history,
