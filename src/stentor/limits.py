@@ -731,8 +731,8 @@ TOP_PREFIXES = 16
 """Rows of prefixes and of heads in one record."""
 TOP_TABLE = 64
 """Rows counted to have those: whoever makes more than 1/64 of the attempts is among them."""
-COHORTS_MAX = 96
-"""Combinations of marks in one record, the most frequent ones; some 40 occur."""
+COHORTS_MAX = 128
+"""Combinations of marks in one record, the most frequent ones; some 60 occur."""
 CAUSES_MAX = 48
 """Different outcomes and causes in one record; docs/errors.md has fewer codes of the door."""
 CROWDED_ATTEMPTS = 12
@@ -740,10 +740,16 @@ CROWDED_ATTEMPTS = 12
 ALIKE_ATTEMPTS = 64
 ALIKE_SHARE = 0.35
 """Heads alike: one head on so many attempts of a record. The most common browser has a fifth."""
+ODD_ATTEMPTS = 5
+ODD_SHARE = 0.15
+"""Odd attempts of a prefix, or with a head, in a record, from which all others of it are marked too.
+People's own players and lost pages make up to 8 in 100."""
 AGAIN_S = 60
 """Who comes again within a minute has come again, and is not somebody else."""
 REGULAR_SHARE = 0.1
 """Two gaps between three attempts that differ by less than this are those of a clock."""
+EARLIER_SPACES_MAX = 8
+"""Earlier Spaces whose ledgers say what is usual: two months of a weekly show."""
 CLIENTS_FOLLOWED_MAX = 16_384
 """Clients whose last attempt a gate remembers, about 200 bytes each; beyond, half are forgotten."""
 

@@ -58,6 +58,10 @@ class Paths:
         """The folder of one Space's join ledger, a log like the other."""
         return self.spaces / space / "ledger"
 
+    def incident(self, space: str) -> Path:
+        """The page of one Space's incident report."""
+        return self.spaces / space / "incident.html"
+
     def card(self, space: str) -> Path:
         """The card of one Space."""
         return self.spaces / space / "card.json"

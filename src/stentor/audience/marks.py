@@ -37,6 +37,13 @@ class Mark(enum.IntFlag):
     """An account, a host or a speaker."""
     ALIKE = 2048
     """A large part of all attempts just now have this very head."""
+    BESIDE = 4096
+    """Of its prefix's attempts just now, many are PAGELESS or STRANGE."""
+    AKIN = 8192
+    """Of the attempts with this very head just now, many are PAGELESS or STRANGE."""
+
+
+ODD = Mark.PAGELESS | Mark.STRANGE
 
 
 def of_browser(names: Collection[str], agent: str) -> bool:

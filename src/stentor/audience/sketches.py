@@ -120,6 +120,11 @@ class SpaceSaving:
         entry[0] += times
         return entry[0] - entry[1]
 
+    def least(self, hashed: int) -> int:
+        """How often one came at least; 0 when it is not in the table."""
+        entry = self._table.get(hashed)
+        return entry[0] - entry[1] if entry else 0
+
     def merge(self, rows: Iterable[tuple[int, int, int]], total: int) -> None:
         """Take in another's `top()` (Agarwal et al. 2012, "Mergeable summaries")."""
         theirs = {hashed: (count, error) for hashed, count, error in rows}

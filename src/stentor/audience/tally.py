@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stentor.audience.ledger import OUTCOMES, Demand, Row, bucket, fold
-from stentor.audience.marks import Mark
+from stentor.audience.marks import ODD, Mark
 from stentor.audience.sketches import Generations, HyperLogLog, SpaceSaving
 from stentor.limits import (
     AGAIN_S,
@@ -20,6 +20,8 @@ from stentor.limits import (
     CLIENTS_FOLLOWED_MAX,
     CROWDED_ATTEMPTS,
     LEDGER_SPAN_S,
+    ODD_ATTEMPTS,
+    ODD_SHARE,
     PAGE_TURN_S,
     REGULAR_SHARE,
     TOP_TABLE,
@@ -57,8 +59,7 @@ class Tally:
         self._pages = Generations()
         self._pages_turned = 0.0
         self._span = -1
-        self._table = SpaceSaving(TOP_TABLE)
-        self._heads = SpaceSaving(TOP_TABLE)
+        self._begin_span()
         # Who was here: client -> (when, gap before it, when it may come). Two, as `Generations`.
         self._followed: dict[int, tuple[float, float, float]] = {}
         self._followed_before: dict[int, tuple[float, float, float]] = {}
@@ -156,16 +157,29 @@ class Tally:
         """The marks that come from what was here before."""
         if (span := int(now_s // LEDGER_SPAN_S)) != self._span:
             self._span = span
-            self._table, self._heads = SpaceSaving(TOP_TABLE), SpaceSaving(TOP_TABLE)
+            self._begin_span()
         marks = 0 if one.known else Mark.NEW
-        if self._table.add(one.prefix) > CROWDED_ATTEMPTS:
+        crowd = self._table.add(one.prefix)
+        if crowd > CROWDED_ATTEMPTS:
             marks |= Mark.CROWDED
         alike = self._heads.add(one.head)
         if alike > ALIKE_ATTEMPTS and alike > ALIKE_SHARE * self._heads.total:
             marks |= Mark.ALIKE
         if one.client not in self._pages:
             marks |= Mark.PAGELESS
+        if (marks | one.marks) & ODD:
+            self._odd.add(one.prefix)
+            self._odd_heads.add(one.head)
+        if _many(self._odd.least(one.prefix), crowd):
+            marks |= Mark.BESIDE
+        if _many(self._odd_heads.least(one.head), alike):
+            marks |= Mark.AKIN
         return marks | self._again(one, now_s)
+
+    def _begin_span(self) -> None:
+        """Begin to compare the attempts of a record with one another."""
+        self._table, self._heads = SpaceSaving(TOP_TABLE), SpaceSaving(TOP_TABLE)
+        self._odd, self._odd_heads = SpaceSaving(TOP_TABLE), SpaceSaving(TOP_TABLE)
 
     def _again(self, one: Attempt, now_s: float) -> int:
         """AGAIN, REGULAR and EARLY, and remember the client."""
@@ -185,3 +199,7 @@ class Tally:
             self._followed_before, self._followed = self._followed, {}
         self._followed[one.client] = (now_s, gap, now_s + one.told_s)
         return marks
+
+
+def _many(odd: int, of: int) -> bool:
+    return odd >= ODD_ATTEMPTS and odd >= ODD_SHARE * of

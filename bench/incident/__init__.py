@@ -1,0 +1,1 @@
+"""`make drill CASE=G1`: does the report of an incident lead to what really happened?"""
