@@ -162,12 +162,12 @@ class House:
         if (fault := self.fault("edges", now)) and now - fault.from_s < 10:
             figures["dropped"] = {"fault": int(count * fault.depth * 0.9)}
             figures["restarts"] = {"edge-0": 1} if chance.random() < 0.5 else {}
-        if fault := self.fault("stage", now):
-            if chance.random() < 0.3 + 0.3 * fault.depth:
-                begin = begin_s + chance.uniform(0, 4)
-                gaps.append((begin, begin + chance.uniform(0.8, 5.5), "stage"))
-                figures["restarts"] = {"stage": 1}
-                figures["stalled"] = int(count * chance.uniform(0, 0.3))
+        fault = self.fault("stage", now)
+        if fault and chance.random() < 0.3 + 0.3 * fault.depth:
+            begin = begin_s + chance.uniform(0, 4)
+            gaps.append((begin, begin + chance.uniform(0.8, 5.5), "stage"))
+            figures["restarts"] = {"stage": 1}
+            figures["stalled"] = int(count * chance.uniform(0, 0.3))
         if fault := self.fault("disk", now):
             figures["stage_late_ms"] = chance.uniform(30, 60 + 300 * fault.depth)
             if chance.random() < 0.4 + 0.5 * fault.depth:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stentor import __version__, config, ids, operating
+from stentor import __version__, config, ids, operating, reporting
 from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.drill import words
@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_drill(commands)
     _add_log(commands)
+    reporting.add(commands, _space)
     spaces = add("spaces", _spaces, "list the Spaces of this node")
     spaces.add_argument("--json", action="store_true", help="one JSON object a line")
     disk = add("disk", _disk, "say how many hours of recording the disk still holds")

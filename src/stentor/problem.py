@@ -58,6 +58,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "rendition.unknown": 404,
     "radio.unknown": 404,
     "page.unknown": 404,
+    "report.empty": 404,
     "segment.unknown": 404,
     "shield.requests": 429,
     "shield.tickets": 429,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from stentor.audience.incident import evening, page, report
+from stentor.audience.incident import page, reading, report
 from stentor.audience.incident.evidence import CAUSES
 from stentor.audience.incident.plots import clock, number
 from stentor.audience.incident.report import Report
@@ -21,7 +21,7 @@ def make(paths: Paths, space: str) -> Report:
         Refused: `report.empty` when there is no join ledger.
         Corrupt: its log or ledger is not what was written.
     """
-    read = evening.read(paths, space)
+    read = reading.read(paths, space)
     if not read.counted:
         raise Refused("report.empty", f"The Space {space} has no join ledger: nobody came.")
     return report.report_of(read)
@@ -64,13 +64,13 @@ def text_of(made: Report) -> str:
         proofs = [one for one in made.proofs if one.key.startswith(cause)]
         for one in sorted(proofs, key=lambda one: -one.strength)[:_LINES]:
             if one.strength >= 0.005:
-                lines.append(f"    {one.strength:.2f}  {one.sentence} [{number(one.figure)}]")
+                lines.append(
+                    f"    {one.strength:.2f}  {one.sentence} [{page.measured(one.figure, one.unit)}]"
+                )
     lines += ["", "What if"]
-    for one in made.counterfactuals:
-        minutes = number(one.over_spans / 6)
-        lines.append(
-            f"  {one.sentence}: full for {minutes} min, {number(round(one.waiting_peak))} waiting"
-        )
+    for played in made.counterfactuals:
+        minutes, most = number(played.over_spans / 6), number(round(played.waiting_peak))
+        lines.append(f"  {played.sentence}: full for {minutes} min, {most} waiting")
     lines += ["", "Promises"]
     for promise in made.promises:
         kept = {True: "kept", False: "BROKEN", None: ""}[promise.kept]

@@ -1,4 +1,4 @@
-"""Evidence for crowd, attack and own fault, line by line and span by span; shares, no verdict. Pure.
+"""Evidence for crowd, attack and own fault, line by line, span by span: shares, no verdict. Pure.
 
 Each line has a strength between 0 and 1 in each span of ten seconds. In a span a cause is as strong
 as its strongest line; the causes share the span, and what none explains stays undecided. Shares are
@@ -27,7 +27,8 @@ class Line(msgspec.Struct, frozen=True):
     """One line of evidence.
 
     Attributes:
-        key: `cause.name`. sentence: what it says, for people. feature: what it is made of.
+        key: `cause.name`. sentence: what it says, for people.
+        feature: what it is made of. unit: of its figure.
         strengths: span by span.
         figure, usual: the figure at its strongest, and what is usual (-1: nobody knows).
     """
@@ -35,6 +36,7 @@ class Line(msgspec.Struct, frozen=True):
     key: str
     sentence: str
     feature: str
+    unit: str
     strengths: list[float]
     figure: float
     usual: float = -1.0
@@ -133,12 +135,17 @@ def leading_of(shares: dict[str, float], rough: int) -> list[str]:
 
 
 def _line(
-    key: str, sentence: str, feature: str, rows: list[tuple[float, float]], usual: float = -1.0
+    key: str,
+    sentence: str,
+    feature: str,
+    unit: str,
+    rows: list[tuple[float, float]],
+    usual: float = -1.0,
 ) -> Line:
     """A line from (strength, figure) of each span."""
     best = max(range(len(rows)), key=lambda at: rows[at], default=-1)
     figure = rows[best][1] if best >= 0 else 0.0
-    return Line(key, sentence, feature, [strength for strength, _ in rows], figure, usual)
+    return Line(key, sentence, feature, unit, [strength for strength, _ in rows], figure, usual)
 
 
 def _over(played: Sequence[Played], spans: Sequence[Span]) -> list[tuple[float, float]]:
@@ -161,12 +168,14 @@ def _crowd(spans: Sequence[Span], usual: Quiet, played: Replays) -> list[Line]:
             "crowd.capacity",
             "Those who look like people would alone have been more than can usually be held.",
             "cohorts, capacity, ended, lapsed: replay",
+            "people waiting",
             _over(played.crowd_alone, spans),
         ),
         _line(
             "crowd.expected",
             "More people came than were expected.",
-            "cohorts against the expected curve (times)",
+            "cohorts, expected",
+            "times",
             expected,
             1.0,
         ),
@@ -190,18 +199,21 @@ def _attack(spans: Sequence[Span], usual: Quiet, played: Replays) -> list[Line]:
             "attack.capacity",
             "Those who look like machines would, with the expected people, have filled the house.",
             "cohorts, capacity, expected: replay",
+            "waiting",
             _over(played.attack_alone, spans),
         ),
         _line(
             "attack.attempts",
             "Many attempts have marks that machines have and people seldom.",
-            "cohorts (attempts in ten seconds)",
+            "cohorts",
+            "attempts in 10 s",
             [suspects(span) for span in spans],
         ),
         _line(
             "attack.hostile",
             "Much was refused before it could be understood, or showed something forged.",
             "shield, kernel, malformed, bad",
+            "in 10 s",
             [hostile(span) for span in spans],
             usual.profile.hostile,
         ),
@@ -209,6 +221,7 @@ def _attack(spans: Sequence[Span], usual: Quiet, played: Replays) -> list[Line]:
             "attack.seats",
             "Seats are held by those who look like machines.",
             "cohorts, capacity: replay",
+            "seats",
             seats,
         ),
     ]
@@ -227,28 +240,29 @@ def _fault(
             "fault.capacity",
             "The expected people alone were more than we held: less could be held than usual.",
             "capacity, edges, expected: replay",
+            "people waiting",
             _over(played.fault_alone, spans),
         ),
-        _line("fault.errors", "We answered with errors of our own.", "errors, failed (share)",
+        _line("fault.errors", "We answered with errors of our own.", "errors, failed", "share",
               each(_errors)),
         _line("fault.late", "Our own loops were late without a load that explains it.",
-              "gate_lag_ms, edge_lag_ms, stage_late_ms", each(_late)),
+              "gate_lag_ms, edge_lag_ms, stage_late_ms", "ms", each(_late)),
         _line("fault.processes", "Processes of ours were missing or started again.",
-              "edges, gates, restarts, silent", each(_processes)),
+              "edges, gates, restarts", "missing or restarted", each(_processes)),
         _line("fault.stage", "The stage was away: silence in the programme.",
-              "stage.gap (ms)", each(_stage)),
+              "stage.gap", "ms", each(_stage)),
         _line("fault.disk", "The disk refused what the stage wrote.",
-              "log.gap (ms)", each(_disk)),
+              "log.gap", "ms", each(_disk)),
         _line("fault.stalls", "Listeners who had sound lost it without a load that explains it.",
-              "stalled, dropped (share of listeners)", each(_stalls)),
+              "stalled, dropped", "share", each(_stalls)),
         _line("fault.refusing", "Tickets and places of people were refused as not good.",
-              "cohorts with a bad ticket that look like people (share)", each(_refusing)),
+              "cohorts with a bad ticket that look like people", "share", each(_refusing)),
         _line("fault.challenge", "People did not get past our challenge.",
-              "cohorts without a solution that look like people (share)", each(_challenge)),
+              "cohorts without a solution that look like people", "share", each(_challenge)),
         _line("fault.proxy", "A proxy in front is not listed, so that all look like one client.",
-              "unbelieved (share)", each(_proxy)),
+              "unbelieved", "share", each(_proxy)),
         _line("fault.cap", "The operator's cap turned people away whom the machines could hold.",
-              "capacity, measured, binding", _cap(spans, usual, played)),
+              "capacity, measured, binding", "people waiting", _cap(spans, usual, played)),
     ]  # fmt: skip
 
 
@@ -321,7 +335,7 @@ def _cap(spans: Sequence[Span], usual: Quiet, played: Replays) -> list[tuple[flo
         held = usual.per_edge * supply.edges_wanted
         meant = usual.source == "earlier" and supply.capacity >= 0.9 * held
         weight = 0.3 if meant else 1.0 if span.expected >= 0 or usual.source == "earlier" else 0.5
-        rows.append((weight * short if binds and fits else 0.0, float(supply.capacity)))
+        rows.append((weight * short if binds and fits else 0.0, waiting))
     return rows
 
 

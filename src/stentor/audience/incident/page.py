@@ -1,12 +1,12 @@
-"""The public page of an incident: one HTML document without script, readable on a telephone. Pure."""
+"""The public page of an incident: one HTML document without script. Pure."""
 
 import html
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from stentor.audience.incident.charts import charts_of, earlier
 from stentor.audience.incident.evidence import CAUSES
 from stentor.audience.incident.page_style import STYLE
-from stentor.audience.incident.plots import Layer, Plot, clock, draw, number
+from stentor.audience.incident.plots import Plot, clock, draw, number
 from stentor.audience.incident.report import Proof, Report
 
 NAMES = {"crowd": "Crowd", "attack": "Attack", "fault": "Our own fault", "undecided": "Undecided"}
@@ -16,6 +16,8 @@ _PLAIN = {
     "fault": "a fault of our own",
 }
 _SPAN_MS = 10_000
+FAINT = 0.05
+"""Lines of evidence below this strength are folded away."""
 
 
 def headline(report: Report) -> str:
@@ -26,8 +28,8 @@ def headline(report: Report) -> str:
         return "The evidence does not tell what it was."
     names = [_PLAIN[cause] for cause in report.leading]
     if len(names) == 1:
-        return f"The evidence leads to {names[0]}."
-    return f"The evidence leads to {', '.join(names[:-1])} and {names[-1]} at once."
+        return f"The evidence speaks for {names[0]}."
+    return f"The evidence speaks for {', '.join(names[:-1])} and {names[-1]} at once."
 
 
 def page_of(report: Report) -> bytes:
@@ -42,10 +44,8 @@ def page_of(report: Report) -> bytes:
             _promises(report),
             _what_if(report),
             '<section aria-labelledby="minutes"><h2 id="minutes">Minute by minute</h2>',
-            f"<p>All times are UTC. The upright line is the start at {clock(report.started_ms)}.</p>"
-            if report.started_ms
-            else "<p>All times are UTC. The programme did not begin.</p>",
-            *(_draw(report, plot) for plot in plots_of(report)),
+            _times(report),
+            *(_draw(report, plot) for plot in charts_of(report)),
             "</section>",
             _evidence(report),
             _features(report),
@@ -62,98 +62,23 @@ def page_of(report: Report) -> bytes:
     ).encode()
 
 
-def plots_of(report: Report) -> list[Plot]:
-    """The six plots."""
-    series = report.series
-    shown = {
-        "admitted": "let in",
-        "placed": "given a place",
-        "challenged": "asked to compute",
-        "refused": "refused",
-        "failed": "failed through us",
-        "client": "given up by the client",
-    }
-    outcomes = [
-        Layer(text, f"o-{name}", getattr(series, name), "stack", sum)
-        for name, text in shown.items()
-        if any(getattr(series, name))
-    ]
-    who = [
-        Layer("look like people", "c-crowd", series.people, "stack", sum),
-        Layer("cannot be told", "c-undecided", series.unclear, "stack", sum),
-        Layer("look like machines", "c-attack", series.suspects, "stack", sum),
-    ]
-    if any(value >= 0 for value in series.expected):
-        who.append(Layer("expected", "ink dash", series.expected, "line", _sum_known))
-    total = report.outcomes
-    lost = sum(series.unheard)
-    return [
-        Plot("arrivals", "Who came", _arrivals_say(report), "attempts", who),
-        Plot(
-            "outcomes",
-            "What became of them",
-            f"{number(total['admitted'])} were let in at once, {number(total['placed'])} were "
-            f"given a place, {number(total['refused'])} were refused, "
-            f"{number(total['failed'])} failed through us.",
-            "attempts",
-            outcomes or [Layer("attempts", "o-admitted", series.arrivals, "stack", sum)],
-        ),
-        Plot(
-            "capacity",
-            "Seats and those who wait",
-            f"At most {number(report.peak_listeners)} listened and "
-            f"{number(report.peak_waiting)} waited; up to "
-            f"{number(max(series.capacity, default=0))} could be held.",
-            "people",
-            [
-                Layer("listen", "o-admitted", series.listeners, "area"),
-                Layer("wait", "o-placed", series.waiting, "line"),
-                Layer("could be held", "ink dash", series.capacity, "line", min),
-            ],
-        ),
-        Plot(
-            "ladder",
-            "What was given up",
-            "The door's ladder never left step 0."
-            if not any(series.step)
-            else f"The ladder went up to step {max(series.step)} of 5.",
-            "step of the ladder",
-            [Layer("step", "c-fault", series.step, "area")],
-        ),
-        Plot(
-            "stalls",
-            "Listeners who lost their sound through us",
-            "Nobody who had sound lost it through us."
-            if not lost
-            else f"{number(lost)} times a listener had sound and lost it through us.",
-            "listeners",
-            [Layer("lost sound", "c-attack", series.unheard, "mark", sum)],
-        ),
-        Plot(
-            "gaps",
-            "Silence in the programme",
-            _gaps_say(report),
-            "seconds",
-            [
-                Layer("stage away", "c-fault", _seconds(series.stage_gap_ms), "mark", sum),
-                Layer("disk refused", "c-attack", _seconds(series.disk_gap_ms), "mark", sum),
-            ],
-            whole=False,
-        ),
-    ]
-
-
 def _draw(report: Report, plot: Plot) -> str:
     return draw(plot, report.series.from_ms, _SPAN_MS, report.started_ms)
 
 
+def _times(report: Report) -> str:
+    if not report.started_ms:
+        return "<p>All times are UTC. The programme did not begin.</p>"
+    start = clock(report.started_ms)
+    return f"<p>All times are UTC. The upright line is the start at {start}.</p>"
+
+
 def _lead(report: Report, day: str) -> str:
     shares = {name: getattr(report.shares, name) for name in (*CAUSES, "undecided")}
-    parts = "".join(
-        f'<i class="c-{name}" style="--w:{share:.4f}"></i>'
-        for name, share in shares.items()
-        if share > 0
-    )
+    parts, at = [], 0.0
+    for name, share in shares.items():
+        parts.append(f'<rect class="c-{name}" x="{at:.2f}" width="{share * 100:.2f}" height="10"/>')
+        at += share * 100
     rows = "".join(
         f'<li><i class="c-{name} stack"></i><b>{round(share * 100)} %</b> {NAMES[name]}</li>'
         for name, share in shares.items()
@@ -166,7 +91,8 @@ def _lead(report: Report, day: str) -> str:
         else "No ten seconds of this evening were rough."
     )
     bar = (
-        f'<div class="shares" aria-hidden="true">{parts}</div><ul class="keys big">{rows}</ul>'
+        f'<svg class="shares" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'{"".join(parts)}</svg><ul class="keys big">{rows}</ul>'
         if report.rough
         else ""
     )
@@ -222,10 +148,17 @@ def _evidence(report: Report) -> str:
             key=lambda one: -one.strength,
         )
         share = getattr(report.shares, cause)
-        rows = "".join(_proof(one) for one in proofs)
+        strong = "".join(_proof(one) for one in proofs if one.strength >= FAINT)
+        faint = "".join(_proof(one) for one in proofs if one.strength < FAINT)
+        nothing = "<p>No line of evidence has any strength.</p>" if not strong else ""
+        count = sum(one.strength < FAINT for one in proofs)
+        rest = (
+            f"<details><summary>{count} lines without strength</summary><ul>{faint}</ul></details>"
+        )
         blocks.append(
             f'<div class="cause"><h3><i class="c-{cause} stack"></i>{NAMES[cause]} '
-            f"<b>{round(share * 100)} %</b></h3><ul>{rows}</ul></div>"
+            f"<b>{round(share * 100)} %</b></h3>{nothing}<ul>{strong}</ul>"
+            f"{rest if faint else ''}</div>"
         )
     return (
         '<section aria-labelledby="evidence"><h2 id="evidence">Evidence, side by side</h2>'
@@ -235,13 +168,20 @@ def _evidence(report: Report) -> str:
     )
 
 
+def measured(figure: float, unit: str) -> str:
+    """A figure with its unit."""
+    return f"{figure * 100:.0f} %" if unit == "share" else f"{number(figure)} {unit}".strip()
+
+
 def _proof(one: Proof) -> str:
-    faint = "" if one.strength >= 0.05 else ' class="faint"'
     usual = f", usually {number(one.usual)}" if one.usual >= 0 else ""
+    cause = one.key.partition(".")[0]
     return (
-        f"<li{faint}><p>{html.escape(one.sentence)}</p>"
-        f'<p class="meta"><meter min="0" max="1" value="{one.strength:.2f}"></meter> '
-        f"{one.strength:.2f}; at its strongest {number(one.figure)}{usual}; from "
+        f"<li><p>{html.escape(one.sentence)}</p>"
+        f'<p class="meta"><svg class="bar c-{cause}" viewBox="0 0 100 8" aria-hidden="true">'
+        f'<rect class="grid" width="100" height="8"/>'
+        f'<rect width="{one.strength * 100:.0f}" height="8"/></svg> '
+        f"{one.strength:.2f}; at most {measured(one.figure, one.unit)}{usual}; from "
         f"{html.escape(one.feature)}</p></li>"
     )
 
@@ -277,7 +217,7 @@ def _features(report: Report) -> str:
     )
     source = {
         "earlier": f"Usual are {number(report.quiet_spans)} quiet spans of ten seconds of "
-        f"{report.quiet_spaces} earlier Spaces.",
+        f"{earlier(report.quiet_spaces)}.",
         "evening": f"Usual are the first {number(report.quiet_spans)} spans of this evening.",
         "none": "There is nothing to compare with.",
     }[report.quiet_source]
@@ -307,33 +247,3 @@ def _check(report: Report) -> str:
         f"<code>{report.ledger_head}</code>; {agree} of {len(report.anchors)} anchors in the log "
         "agree with it.</p></section>"
     )
-
-
-def _arrivals_say(report: Report) -> str:
-    series = report.series
-    people, machines = sum(series.people), sum(series.suspects)
-    expected = _sum_known(series.expected)
-    said = f"{number(round(people))} attempts look like people, {number(round(machines))} like "
-    said += f"machines, {number(round(sum(series.unclear)))} cannot be told. "
-    if report.expected_source == "none":
-        return said + "Nobody knew how many to expect."
-    source = "reminders and earlier evenings" if report.expected_source == "ledger" else (
-        f"{report.expected_spaces} earlier Spaces"
-    )
-    return f"{said}{number(round(expected))} were expected, from {source}."
-
-
-def _gaps_say(report: Report) -> str:
-    if not report.gaps:
-        return "The programme has no gap."
-    total = sum(gap.to_ms - gap.from_ms for gap in report.gaps) / 1_000
-    return f"{len(report.gaps)} gaps, {number(total)} s together."
-
-
-def _seconds(values: Sequence[int]) -> list[float]:
-    return [value / 1_000 for value in values]
-
-
-def _sum_known(values: Sequence[float]) -> float:
-    known = [value for value in values if value >= 0]
-    return sum(known) if known else -1.0

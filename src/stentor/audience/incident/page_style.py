@@ -37,8 +37,8 @@ section { margin-top: 3rem; }
 .lead p:last-child { margin: 0; }
 .says { font-size: clamp(1.375rem, 1.1rem + 1.3vw, 1.875rem); margin-bottom: 1.25rem;
   max-width: none; }
-.shares { display: flex; height: 2.25rem; border-radius: .375rem; overflow: hidden; gap: 2px; }
-.shares i { flex: var(--w) 1 0; min-width: 2px; background: var(--c); }
+.shares { display: block; width: 100%; height: 2.25rem; border-radius: .375rem; }
+.shares rect { stroke: var(--ground); stroke-width: 2; vector-effect: non-scaling-stroke; }
 .keys { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0; padding: 0;
   list-style: none; font-size: .9375rem; }
 .keys.big { font-size: 1.0625rem; margin-block: .875rem 1.125rem; }
@@ -50,6 +50,7 @@ section { margin-top: 3rem; }
 .c-crowd { --c: var(--crowd); } .c-attack { --c: var(--attack); } .c-fault { --c: var(--fault); }
 .c-undecided { --c: var(--undecided); } .ink { --c: var(--ink); }
 .o-admitted { --c: var(--admitted); } .o-placed { --c: var(--placed); }
+.o-waiting { --c: var(--attack); }
 .o-challenged { --c: var(--challenged); } .o-refused { --c: var(--fault); }
 .o-failed { --c: var(--attack); } .o-client { --c: var(--client); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -71,7 +72,7 @@ figcaption p { margin: .25rem 0 0; color: var(--soft); }
   margin-block: -.65em; }
 .field { height: clamp(9rem, 24vw, 13rem); }
 .field svg { display: block; width: 100%; height: 100%; overflow: visible; }
-.xs { grid-column: 2; display: flex; justify-content: space-between; margin-inline: -1.1rem; }
+.xs { grid-column: 2; display: flex; justify-content: space-between; margin-inline: -1.1rem 0; }
 path { vector-effect: non-scaling-stroke; fill: none; }
 path.grid { stroke: var(--line); }
 path.start { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 2 4; }
@@ -83,14 +84,16 @@ summary { min-height: 44px; display: inline-flex; align-items: center; color: va
   cursor: pointer; }
 summary::before { content: "+"; width: 1.25rem; font-weight: 600; }
 details[open] summary::before { content: "\\2212"; }
-.causes { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr));
+.causes { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr));
   gap: 2rem; }
 .cause ul { margin: .75rem 0 0; padding: 0; list-style: none; }
 .cause li { padding: .75rem 0; border-top: 1px solid var(--line); }
 .cause li p { margin: 0; }
 .cause .meta { font-size: .8125rem; margin-top: .25rem; }
-.faint p:first-child { color: var(--soft); }
-meter { width: 4.5rem; height: .75rem; vertical-align: -.05em; }
+.cause details li p:first-child { color: var(--soft); }
+.bar { display: inline-block; width: 4.5rem; height: .5rem; margin-right: .25rem;
+  border-radius: .25rem; vertical-align: .05em; }
+rect { fill: var(--c); } rect.grid { fill: var(--line); }
 code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 section > ul { padding-left: 1.25rem; max-width: 42rem; }
 section > ul li { margin-bottom: .5rem; }

@@ -53,34 +53,15 @@ def draw(plot: Plot, from_ms: Sequence[int], span_ms: int, start_ms: int) -> str
     """
     if not from_ms:
         return ""
+    if not any(value > 0 for layer in plot.layers for value in layer.values):
+        # Nothing is said better in words.
+        return (
+            f'<figure id="{plot.key}"><figcaption><h3>{html.escape(plot.title)}</h3>'
+            f"<p>{html.escape(plot.says)}</p></figcaption></figure>"
+        )
     begin, end = from_ms[0], from_ms[-1] + span_ms
     top = _ceiling(_highest(plot), whole=plot.whole)
-    width = -(-len(from_ms) // COLUMNS_MAX)
-    xs = [(at - begin) / (end - begin) * WIDTH for at in from_ms[::width]]
-    step = WIDTH * span_ms * width / (end - begin)
-    shapes, ground = [], [0.0] * len(xs)
-    for layer in plot.layers:
-        values = _fold(layer, width)
-        if layer.kind == "stack":
-            upper = [a + b for a, b in zip(ground, values, strict=True)]
-            shapes.append(_area(xs, step, ground, upper, top, layer.style))
-            ground = upper
-        elif layer.kind == "area":
-            shapes.append(_area(xs, step, [0.0] * len(xs), values, top, layer.style))
-        elif layer.kind == "mark":
-            shapes.append(_bars(xs, step, values, top, layer.style))
-        else:
-            shapes.append(_line(xs, step, values, top, layer.style))
-    grid = "".join(
-        f'<path class="grid" d="M0 {HEIGHT * part:g}H{WIDTH}"/>' for part in (0, 0.5, 1)
-    )
-    begun = ""
-    if begin < start_ms < end:
-        begun = f'<path class="start" d="M{(start_ms - begin) / (end - begin) * WIDTH:.1f} 0V{HEIGHT}"/>'
-    drawing = (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{html.escape(plot.says)}">{grid}{"".join(shapes)}{begun}</svg>'
-    )
+    drawing = _drawing(plot, from_ms, span_ms, start_ms, top)
     keys = "".join(
         f'<li><i class="{layer.style} {layer.kind}"></i>{html.escape(layer.label)}</li>'
         for layer in plot.layers
@@ -109,6 +90,36 @@ def clock(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%H:%M")
 
 
+def _drawing(plot: Plot, from_ms: Sequence[int], span_ms: int, start_ms: int, top: float) -> str:
+    """The SVG element."""
+    begin, end = from_ms[0], from_ms[-1] + span_ms
+    width = -(-len(from_ms) // COLUMNS_MAX)
+    xs = [(at - begin) / (end - begin) * WIDTH for at in from_ms[::width]]
+    step = WIDTH * span_ms * width / (end - begin)
+    shapes, ground = [], [0.0] * len(xs)
+    for layer in plot.layers:
+        values = _fold(layer, width)
+        if layer.kind == "stack":
+            upper = [a + b for a, b in zip(ground, values, strict=True)]
+            shapes.append(_area(xs, step, ground, upper, top, layer.style))
+            ground = upper
+        elif layer.kind == "area":
+            shapes.append(_area(xs, step, [0.0] * len(xs), values, top, layer.style))
+        elif layer.kind == "mark":
+            shapes.append(_bars(xs, step, values, top, layer.style))
+        else:
+            shapes.append(_line(xs, step, values, top, layer.style))
+    grid = "".join(f'<path class="grid" d="M0 {HEIGHT * part:g}H{WIDTH}"/>' for part in (0, 0.5, 1))
+    begun = ""
+    if begin < start_ms < end:
+        x = (start_ms - begin) / (end - begin) * WIDTH
+        begun = f'<path class="start" d="M{x:.1f} 0V{HEIGHT}"/>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{html.escape(plot.says)}">{grid}{"".join(shapes)}{begun}</svg>'
+    )
+
+
 def _table(plot: Plot, from_ms: Sequence[int], span_ms: int) -> str:
     """The same numbers, minute by minute or coarser."""
     width = max(60_000 // span_ms, -(-len(from_ms) // ROWS_MAX))
@@ -120,7 +131,7 @@ def _table(plot: Plot, from_ms: Sequence[int], span_ms: int) -> str:
         rows.append(f'<tr><th scope="row">{clock(begin)}</th>{cells}</tr>')
     minutes = width * span_ms / 60_000
     return (
-        f"<details><summary>The same as a table</summary><div class=\"wide\" tabindex=\"0\"><table>"
+        f'<details><summary>The same as a table</summary><div class="wide" tabindex="0"><table>'
         f"<caption>{html.escape(plot.title)}, {html.escape(plot.unit)}, "
         f"each row {minutes:g} min from that time (UTC)</caption>"
         f'<thead><tr><th scope="col">From</th>{head}</tr></thead>'
@@ -141,7 +152,7 @@ def _highest(plot: Plot) -> float:
     stacks = [values for kind, values in folded if kind == "stack"]
     sums = [sum(column) for column in zip(*stacks, strict=True)]
     others = [value for kind, values in folded if kind != "stack" for value in values]
-    return max([*sums, *others, 0.0])
+    return float(max([*sums, *others, 0.0]))
 
 
 def _ceiling(value: float, *, whole: bool) -> float:
@@ -151,17 +162,16 @@ def _ceiling(value: float, *, whole: bool) -> float:
         size *= 10
     while size > value > 0 and not whole:
         size /= 10
-    steps = (1, 2, 4, 6, 8, 10) if not whole or size >= 10 else (2, 4, 6, 8, 10)
-    return next(step * size for step in steps if step * size >= value)
+    steps = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0)
+    even = [step * size for step in steps if not whole or step * size != 1.0]
+    return next((one for one in even if one >= value), 10 * size)
 
 
 def _y(value: float, top: float) -> str:
     return f"{HEIGHT - HEIGHT * min(1.0, max(0.0, value) / top):.1f}"
 
 
-def _line(
-    xs: Sequence[float], step: float, values: Sequence[float], top: float, style: str
-) -> str:
+def _line(xs: Sequence[float], step: float, values: Sequence[float], top: float, style: str) -> str:
     """A line of steps, broken where there is no value (-1) or no record."""
     path, before = [], -WIDTH * 1.0
     for x, value in zip(xs, values, strict=True):
@@ -190,9 +200,7 @@ def _area(
     return f'<path class="area {style}" d="{"".join(path)}"/>'
 
 
-def _bars(
-    xs: Sequence[float], step: float, values: Sequence[float], top: float, style: str
-) -> str:
+def _bars(xs: Sequence[float], step: float, values: Sequence[float], top: float, style: str) -> str:
     """Bars that can be seen however narrow a span is."""
     width = max(step, 3.0)
     path = [

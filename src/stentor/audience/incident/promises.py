@@ -1,4 +1,4 @@
-"""What was promised and what was kept, in numbers: start, programme, those admitted, those not. Pure."""
+"""What was promised and what was kept, in numbers. Pure."""
 
 from collections.abc import Sequence
 
@@ -65,8 +65,8 @@ def promises_of(evening: Evening, spans: Sequence[Span], whole: Demand) -> list[
         held("failed", "Attempts to join that failed through us", float(failed)),
         told("refused", "Attempts to join that were refused", float(refused)),
         told("placed", "Places given in the waiting room", float(whole.issued)),
-        told("claimed", "of these, led to sound", float(whole.claimed)),
-        told("lapsed", "of these, nobody came back for", float(whole.lapsed)),
+        told("claimed", "of these places, led to sound", float(whole.claimed)),
+        told("lapsed", "of these places, nobody came back for", float(whole.lapsed)),
         told("wait_median", "Wait of half of those who got in by a place", wait[0], "s"),
         told("wait_high", "Wait of nine in ten of them", wait[1], "s"),
         told("wait_most", "Wait of 99 in 100 of them", wait[2], "s"),

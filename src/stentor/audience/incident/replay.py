@@ -1,4 +1,4 @@
-"""What if: the join ledger played again, without some of those who came or with what is usual. Pure.
+"""What if: the join ledger played again, without some of those who came. Pure.
 
 The door's rule for a crowd is one sentence: seats that are free are taken by those who wait, in
 their order. With numbers instead of people it is a sum, and that is what is played here, span by
@@ -12,9 +12,9 @@ import msgspec
 from stentor.audience.incident.spans import Span
 
 LEAVING = 0.005
-"""Of those listening, who leaves in ten seconds when the ledger does not say: half in 23 minutes."""
+"""Of those listening, so many leave in ten seconds when the ledger does not say."""
 GIVING_UP = 0.02
-"""Of those waiting, who gives up in ten seconds when the ledger does not say: half in six minutes."""
+"""Of those waiting, so many give up in ten seconds when the ledger does not say."""
 SPARE = 0.9
 """What nobody foretold, but would have fitted, fits within so much of what can be held."""
 

@@ -4,6 +4,7 @@
 side by side, and what is not known. It does not say who was to blame.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,7 @@ from stentor.audience.incident.promises import Promise
 from stentor.audience.incident.quiet import Profile, Quiet
 from stentor.audience.incident.replay import Played, over
 from stentor.audience.incident.spans import Span
+from stentor.audience.ledger import Demand, Supply
 from stentor.audience.sketches import estimate
 
 METHOD = 1
@@ -28,6 +30,7 @@ class Proof(msgspec.Struct, frozen=True):
     key: str
     sentence: str
     feature: str
+    unit: str
     figure: float
     usual: float
     strength: float
@@ -142,10 +145,6 @@ def report_of(evening: Evening) -> Report:
     ends = [one.counted.from_ms + one.counted.span_ms for one in rough]
     expected = spans.expected_of(evening)
     supplies = [one.supply for one in evening.counted]
-    binding: dict[str, int] = {}
-    for span in rough:
-        name = span.counted.supply.binding
-        binding[name] = binding.get(name, 0) + 1
     return Report(
         method=METHOD,
         space=evening.space,
@@ -170,15 +169,8 @@ def report_of(evening: Evening) -> Report:
         promises=promises.promises_of(evening, all_spans, whole),
         outcomes=promises.outcomes_of(whole),
         causes=dict(sorted(whole.outcomes.items())),
-        binding=binding,
-        funnel={
-            "page": whole.pages,
-            "join": whole.arrivals,
-            "ticket": whole.tickets,
-            "first_byte": sum(one.begun for one in supplies),
-            "sixty_seconds": sum(one.stayed for one in supplies),
-            "renewal": whole.renewals,
-        },
+        binding=dict(Counter(span.counted.supply.binding for span in rough)),
+        funnel=_funnel(whole, supplies),
         peak_arrivals=max((one.demand.arrivals for one in evening.counted), default=0),
         peak_listeners=max((one.listeners for one in supplies), default=0),
         peak_waiting=max((one.waiting for one in supplies), default=0),
@@ -195,6 +187,17 @@ def report_of(evening: Evening) -> Report:
         gaps=evening.gaps,
         series=_series(all_spans),
     )
+
+
+def _funnel(whole: Demand, supplies: Sequence[Supply]) -> dict[str, int]:
+    return {
+        "page": whole.pages,
+        "join": whole.arrivals,
+        "ticket": whole.tickets,
+        "first_byte": sum(one.begun for one in supplies),
+        "sixty_seconds": sum(one.stayed for one in supplies),
+        "renewal": whole.renewals,
+    }
 
 
 def unknown_of(
@@ -236,6 +239,7 @@ def _proofs(all_spans: Sequence[Span], lines: Sequence[evidence.Line]) -> list[P
             line.key,
             line.sentence,
             line.feature,
+            line.unit,
             line.figure,
             line.usual,
             sum(line.strengths[at] for at in rough) / max(1, len(rough)),
@@ -258,7 +262,9 @@ _REPLAYS = (
 
 def _counterfactuals(played: Replays) -> list[Counterfactual]:
     return [
-        Counterfactual(key, sentence, sum(over(rows)), _most(rows, "waiting"), _most(rows, "seated"))
+        Counterfactual(
+            key, sentence, sum(over(rows)), _most(rows, "waiting"), _most(rows, "seated")
+        )
         for key, sentence in _REPLAYS
         for rows in [getattr(played, key)]
     ]

@@ -1,4 +1,4 @@
-"""The evening span by span: who came, who was expected, what could be held, what went wrong. Pure."""
+"""The evening span by span: who came, how many were expected, what went wrong. Pure."""
 
 from collections.abc import Sequence
 
