@@ -64,9 +64,8 @@ def text_of(made: Report) -> str:
         proofs = [one for one in made.proofs if one.key.startswith(cause)]
         for one in sorted(proofs, key=lambda one: -one.strength)[:_LINES]:
             if one.strength >= 0.005:
-                lines.append(
-                    f"    {one.strength:.2f}  {one.sentence} [{page.measured(one.figure, one.unit)}]"
-                )
+                figure = page.measured(one.figure, one.unit)
+                lines.append(f"    {one.strength:.2f}  {one.sentence} [{figure}]")
     lines += ["", "What if"]
     for played in made.counterfactuals:
         minutes, most = number(played.over_spans / 6), number(round(played.waiting_peak))
