@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     always so many bits of it."""
     waiting_room: Literal["auto", "always", "never"] = "auto"
     """Places before tickets: `auto` when a Space is full or its doors are shut, `always`, or
-    `never`: whom there is no room for is refused."""
+    `never`: chairs that become free go to whoever asks next."""
     kernel_shield: Literal["auto", "off"] = "auto"
     """Whether floods may be handed to the kernel's packet filter, where that is permitted."""
     udp_ports: str = "40000-40199"

@@ -15,7 +15,7 @@ from stentor.edge.join_answers import PLACE_COOKIE, TICKET_COOKIE, closed
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.edge.witness import BAD, Witness
-from stentor.errors import Refused, StentorError, Unavailable
+from stentor.errors import Refused, Unavailable
 from stentor.gate import shares, signing, tickets
 from stentor.gate.notice import CLOSED, OPEN, Force
 from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked
@@ -100,10 +100,9 @@ class Joining:
             return of_error(tickets.refused(decision.cause))
         return join_answers.shut(rules.notice)
 
-    def failed(self, request: Request, error: StentorError) -> None:
+    def failed(self, space: str) -> None:
         """A join could not be decided by a fault of ours."""
-        name = request.path.split("/", 3)[2]
-        self.witness.ended(name, "failed", error.code)
+        self.witness.ended(space, "failed", "edge.fault")
 
     def admitting(self, known: KnownCard) -> Answer:
         """`GET /s/SPACE/admitting`: how far the door is; the same bytes for everybody."""

@@ -18,7 +18,7 @@ from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
 from stentor.edge.static import StaticFile, answer
-from stentor.errors import Refused, Unavailable
+from stentor.errors import Refused, StentorError, Unavailable
 from stentor.record import RENDITION_NAMES, Cursor
 from stentor.relay import RADIO_FORMATS
 from stentor.shield.line import Line
@@ -61,7 +61,12 @@ class Routes:
         if first not in {"s", "studio", "static", "healthz"}:
             return await self._from_web(request, body, visitor)
         if request.method == "POST" and first == "s":
-            return self._posted(request, body, visitor, rest)
+            try:
+                return self._posted(request, body, visitor, rest)
+            except Exception as fault:
+                if not isinstance(fault, StentorError):
+                    self.joining.failed(rest.partition("/")[0])
+                raise
         if request.method not in _READS:
             refused = Refused("request.method", "This can only be read: use GET.")
             return of_error(refused, ("Allow", "GET, HEAD"))

@@ -10,10 +10,10 @@ from stentor.edge.doors import Doors
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.gate import tickets
-from stentor.gate.policy import ADMITTED, CHALLENGED, RENEWED_LEASE, Asked, Decision
+from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, RENEWED_LEASE, Asked, Decision
 from stentor.gate.shares import prefix_of
 from stentor.gate.tickets import ANYBODY
-from stentor.limits import EXAMINED_PER_S
+from stentor.limits import EXAMINED_PER_S, SHUFFLE_US
 
 BAD = frozenset({tickets.INVALID, tickets.WRONG_SPACE, tickets.EXPIRED})
 _SALT_BYTES = 32
@@ -63,6 +63,8 @@ class Witness:
             tally.count("renewals")
             return
         self._count(asked, decision, space)
+        if _shows_place(asked, decision):  # it was an attempt when that was given
+            return
         outcome = f"{decision.outcome}:{decision.cause}"
         now_s = self._clock.wall_time() / 1e9
         if not self._has_time(now_s):
@@ -83,8 +85,12 @@ class Witness:
         tally = self._doors.tally(space)
         if decision.outcome == ADMITTED:
             tally.count("tickets")
-            if decision.cause == "claim":
+            if decision.cause == "claim" and decision.place is not None:
                 tally.count("claimed")
+                waited_us = self._doors.now_us - decision.place.turn_us + SHUFFLE_US
+                tally.waited(max(0.0, waited_us / 1e3))
+        elif decision.cause == "lapsed":
+            tally.count("lapsed")
         elif decision.place_text and not decision.called_at_s:
             tally.count("issued")
         elif decision.cause in BAD:
@@ -108,6 +114,13 @@ class Witness:
     def _hash(self, what: bytes) -> int:
         digest = hashlib.blake2b(what, key=self.salt, digest_size=8).digest()
         return int.from_bytes(digest, "big")
+
+
+def _shows_place(asked: Asked, decision: Decision) -> bool:
+    """Whether a genuine place was shown: it was claimed, or its turn has not come."""
+    if not asked.place or decision.outcome not in {ADMITTED, PLACED}:
+        return False
+    return bool(decision.called_at_s) or decision.cause == "lapsed" or not decision.place_text
 
 
 def _head(request: Request) -> bytes:

@@ -72,7 +72,7 @@ class Decision(msgspec.Struct):
         cause: `direct`, `claim`, `rank`, `stale`; `turn`, `full`, `share`; `capacity`, `closed`,
             or a ticket's code.
         ticket, ticket_text: of those who are in.
-        place, place_text: of those who wait; `place_text` is empty if they keep the one they have.
+        place, place_text: of those who wait or claim; the text is empty if they keep theirs.
         called_at_s: when the turn of a claimed or held place came.
         challenge: to be solved, or `patience_s` to be waited longer.
     """
@@ -256,6 +256,7 @@ class Door:
             decision = self._placed(place, "share", now_us, fresh=fresh)
         elif self._take_chair(asked.prefix, place.number, now_us):
             decision = self._admit(ADMITTED, "claim", place.number, rank, now_us)
+            decision.place = place
         else:
             decision = self._placed(place, "full", now_us, fresh=fresh)
         decision.called_at_s = called_at_s
