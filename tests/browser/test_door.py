@@ -105,7 +105,8 @@ async def test_a_challenge_is_computed_beside_the_page(house: House, visit: Visi
     house.away.add("/static/solver.js")
     live = await arrive(house, visit)
     await visit.until("stentor.state === 'playing'", 15)
-    assert house.door.joins[-1]["solution"] == (1 << 19) * 4 // 5
+    solutions = [join["solution"] for join in house.door.joins if "solution" in join]
+    assert solutions == [(1 << 19) * 4 // 5], house.door.joins
     live.cancel()
 
 
@@ -131,7 +132,9 @@ async def test_the_ticket_is_renewed_and_the_ladder_is_heeded(house: House, visi
     notice = await visit.page.inner_text("#notice")
     assert notice.startswith("Audio quality is reduced for everyone since ")
     assert "3.1 × the expected arrivals. Whether it is a crowd or an attack" in notice
-    assert house.door.tickets >= 3
+    async with asyncio.timeout(8):
+        while house.door.tickets < 3:
+            await asyncio.sleep(0.1)
     assert (await visit.face())["stalls"] == 0
     live.cancel()
 

@@ -23,12 +23,14 @@ export class Search {
   constructor(challenge, tell) {
     this.maxnumber = challenge.maxnumber;
     const count = Math.max(1, Math.min(WORKERS_MAX, (navigator.hardwareConcurrency || 2) - 1));
-    const began = performance.now();
+    let first = null; // the first word of a worker: until then none may have been there to compute
     const hear = (k) => ({ data: { tried, solution, over } }) => {
       if (solution >= 0 || (over && ++this.#over === count)) return this.#end(solution);
       this.#tried[k] = tried;
       this.tried = this.#tried.reduce((sum, n) => sum + n, 0);
-      this.perS = (1_000 * this.tried) / (performance.now() - began);
+      const now = performance.now();
+      first ??= { now, tried: this.tried };
+      if (now > first.now) this.perS = (1_000 * (this.tried - first.tried)) / (now - first.now);
       tell();
     };
     /** @type {Promise<number>} the solution; -1 when it was stopped or cannot be computed here */
