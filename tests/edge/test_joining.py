@@ -183,3 +183,37 @@ async def test_what_is_no_join_is_refused(
     programme.end()
     over = await join(running)
     assert (over.status, over.json()["replay"]) == (409, f"/s/{SPACE}/replay/opus.mp4")
+
+
+async def test_beyond_its_rate_a_host_pays_for_joins_and_who_has_a_pass_does_not(
+    hall: Hall, start: Callable[..., Running]
+) -> None:
+    few = [(1e6, 1e6), (1e6, 1e6), (0.001, 2.0), (1e6, 1e6), (1e6, 1e6)]
+    running = start(uncounted="", rates=few)
+    await told(running, lambda one: one.get("capacity", 0) > 0)
+    first = await join(running)
+    assert first.status == (await join(running)).status == 200
+    strained = await join(running)
+    assert strained.status == 428, "there is no pressure but what this host makes"
+    given = challenge.Challenge(**strained.json()["challenge"])
+    paid = {"challenge": given.salt, "solution": challenge.solve(given)}
+    assert (await join(running, paid)).status == 200
+    assert (await join(running, {"patience": True})).json()["why"] == "patience"
+    assert (await join(running, {}, carried(first))).status == 200
+    assert (await running.health())["shield"]["joins"] == 3
+
+
+async def test_who_shows_forged_tickets_again_and_again_hears_no_more_of_them(
+    hall: Hall, start: Callable[..., Running]
+) -> None:
+    few = [(1e6, 1e6), (1e6, 1e6), (1e6, 1e6), (0.001, 2.0), (1e6, 1e6)]
+    running = start(uncounted="", rates=few)
+    forged = "Stentor-Ticket: AQAAAAAAAAAAAAAAAAAAAAAAAA"
+    assert (await join(running, {}, forged)).status == 403
+    visitor = await running.visit()
+    live = f"/s/{SPACE}/live/opus"
+    assert (await visitor.get(live, forged)).status == 403
+    refused = await visitor.get(live, forged)
+    assert (refused.status, refused.json()["code"]) == (429, "shield.tickets")
+    assert (await join(running, {}, forged)).status == 429
+    assert (await join(running)).status == 200, "without one they are anybody"

@@ -8,7 +8,14 @@ from stentor.gate.notice import Notice
 from stentor.gate.policy import Asked, Decision, Door
 from stentor.gate.signing import Keys, seed_of
 from stentor.gate.tickets import Ticket
-from stentor.limits import CLAIM_S, LEASE_S, NOTICE_STALE_S, PATIENCE_S, SHUFFLE_US
+from stentor.limits import (
+    CHALLENGE_BITS_BASE,
+    CLAIM_S,
+    LEASE_S,
+    NOTICE_STALE_S,
+    PATIENCE_S,
+    SHUFFLE_US,
+)
 from stentor.tokens import Keyring
 
 SPACE = "0123456789ab"
@@ -231,3 +238,20 @@ def test_the_claim_outlasts_a_sleeping_tab() -> None:
         "admitted",
         "claim",
     )
+
+
+def test_newcomers_beyond_their_share_pay_and_who_has_a_place_is_not_asked() -> None:
+    made = door(grant=10)
+    first = made.decide(Asked(1, 1, strained=lambda: True), NOW_US)
+    assert outcome(first) == ("challenged", "pressure")
+    assert first.challenge is not None
+    assert first.challenge.maxnumber == 1 << CHALLENGE_BITS_BASE
+    solution = challenge.solve(first.challenge)
+    paid = Asked(1, 2, challenge=first.challenge.salt, solution=solution, strained=lambda: True)
+    assert outcome(made.decide(paid, NOW_US)) == ("admitted", "direct")
+    hear(made, NOW_US, mode="places", admitting_us=0)
+    waits = made.decide(Asked(1, 3), NOW_US)
+    asked: list[bool] = []
+    kept = Asked(1, 4, place=waits.place_text, strained=lambda: bool(asked.append(True)))
+    assert made.decide(kept, NOW_US).outcome == "placed"
+    assert not asked

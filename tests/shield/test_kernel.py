@@ -62,11 +62,18 @@ def elements(here: Ground) -> str:
     return here.run("nft", "list", "table", "inet", "stentor-8080")
 
 
+def banned(here: Ground) -> str:
+    """Whom the kernel keeps out; the sets of rates name everybody who came."""
+    names = ("hosts4", "prefixes4", "hosts6", "prefixes6")
+    lists = (("nft", "list", "set", "inet", f"stentor-{PORT}", name) for name in names)
+    return "".join(here.run(*command, check=False) for command in lists)
+
+
 def kept_out(here: Ground, paths: Paths, *whom: str) -> None:
     answer = ask(paths, Ban([(one, 60.0) for one in whom]))
     assert not answer.refused
     firsts = [one.partition("/")[0] for one in whom]
-    wait_for(lambda: all(first in elements(here) for first in firsts), "the ban")
+    wait_for(lambda: all(first in banned(here) for first in firsts), "the ban")
 
 
 def test_new_connections_are_dropped_and_nobody_who_is_connected(
@@ -86,7 +93,7 @@ def test_new_connections_are_dropped_and_nobody_who_is_connected(
     listener.stdin.flush()
     assert listener.stdout.readline() == "x\n", "who is connected already goes on"
     ask(paths, Unban("10.77.3.0/24"))
-    wait_for(lambda: "10.77.3.0" not in elements(here), "the pardon")
+    wait_for(lambda: "10.77.3.0" not in banned(here), "the pardon")
     assert here.call(PORT, "10.77.3.9", "10.77.4.4") == ["in", "out"]
     assert [whom for whom, _ in ask(paths, Listed()).bans] == ["10.77.4.4/32", "fd77:0:0:100::/56"]
 
@@ -121,7 +128,7 @@ def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
     held = helper(here, paths)
     line.tend(30.0)
     assert line.is_up
-    wait_for(lambda: "10.77.3.3" in elements(here), "the ban")
+    wait_for(lambda: "10.77.3.3" in banned(here), "the ban")
     assert here.call(PORT, "10.77.3.3") == ["out"]
     os.kill(held, signal.SIGKILL)
     wait_for(lambda: not here.tables(), "the end of the table")
@@ -130,7 +137,7 @@ def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
     assert not line.is_up
     helper(here, paths)
     line.tend(32.0)
-    wait_for(lambda: "10.77.3.3" in elements(here), "the ban")
+    wait_for(lambda: "10.77.3.3" in banned(here), "the ban")
     line.tend(33.0)
     assert line.kept_out == 1
     ask(paths, Unban("10.77.3.3/32"))

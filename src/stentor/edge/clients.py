@@ -63,7 +63,10 @@ def visitor_of(request: Request, peer: str, scheme: str, proxies: Addresses) -> 
     address = _address(said)
     told = request.header("x-forwarded-proto").rpartition(",")[2].strip().lower()
     return Visitor(
-        str(address) if address is not None else peer, host, told if told in _SCHEMES else scheme
+        str(address) if address is not None else peer,
+        host,
+        told if told in _SCHEMES else scheme,
+        behind=True,
     )
 
 

@@ -87,10 +87,9 @@ class Conversations:
         """Whom a request on the connection of a peer comes from."""
         return visitor_of(request, peer, self._scheme, self._proxies)
 
-    def bears(self, visitor: Visitor, peer: str, now: float) -> bool:
+    def bears(self, visitor: Visitor, now: float) -> bool:
         """Whether a visitor may ask one thing more."""
-        behind = visitor.address != peer
-        return self._shield.asked(visitor.address, Verb.REQUEST, now, behind=behind)
+        return self._shield.asked(visitor.address, Verb.REQUEST, now, behind=visitor.behind)
 
     def bears_nonsense(self, peer: str, now: float) -> bool:
         """Whether a peer may say one thing more that is no request, and be told so."""
@@ -132,7 +131,7 @@ class Conversations:
                     return None
                 keep = self.keeps(request)
                 visitor = self.visitor(request, wire.peer)
-                if not self.bears(visitor, wire.peer, asyncio.get_running_loop().time()):
+                if not self.bears(visitor, asyncio.get_running_loop().time()):
                     raise too_many()
                 body = await self._body(wire, request, data, client_of(visitor.address))
             except StentorError as error:

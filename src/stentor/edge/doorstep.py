@@ -241,7 +241,7 @@ class Doorstep:
             return _BEYOND if self._conversations.bears_nonsense(peer, now) else _NO_MORE
         try:
             visitor = self._conversations.visitor(request, peer)
-            if not self._conversations.bears(visitor, peer, now):
+            if not self._conversations.bears(visitor, now):
                 return refusal(too_many()), request, len(data)
             body = b""
             if request.body_bytes:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -10,6 +11,7 @@ from stentor.clock import Clock
 from stentor.edge import join_answers
 from stentor.edge.answer import Answer, of_error
 from stentor.edge.cards import KnownCard
+from stentor.edge.conversation import too_many
 from stentor.edge.doors import Doors
 from stentor.edge.join_answers import PLACE_COOKIE, TICKET_COOKIE, closed
 from stentor.edge.proxy import Visitor
@@ -18,12 +20,16 @@ from stentor.edge.witness import BAD, Witness
 from stentor.errors import Refused, Unavailable
 from stentor.gate import shares, signing, tickets
 from stentor.gate.notice import CLOSED, OPEN, Force
-from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked
+from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked, Decision
 from stentor.gate.tickets import ANYBODY, ON_STAGE, Ticket
 from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX
+from stentor.shield import Shield, Verb
 from stentor.tokens import Keyring
 
 _HOSTS = frozenset({"host", "cohost"})
+_SHOWN = frozenset({"lease", "again", "claim"})
+"""Causes that are only given to whoever has shown a ticket or place of ours."""
+_FORGED = frozenset({tickets.INVALID, tickets.WRONG_SPACE})
 
 
 class _Join(msgspec.Struct, frozen=True):
@@ -57,12 +63,16 @@ class Joining:
         *,
         force: Callable[[Force], None],
         renew: Callable[[int, int], None],
+        shield: Shield,
+        challenges: bool,
     ) -> None:
         """Begin.
 
         Args:
             force: has the usher hear that a step of the ladder is wanted.
             renew: has the edges hear that a number's lease goes on until then, UTC seconds.
+            shield: what says how much anybody may do.
+            challenges: whether computing may be asked for.
         """
         self.witness = witness
         self._doors = doors
@@ -70,23 +80,27 @@ class Joining:
         self._clock = clock
         self._force = force
         self._renew = renew
+        self._shield = shield
+        self._challenges = challenges
         self._prefix_secret = signing.prefix_secret(keyring)
 
     def join(self, request: Request, body: bytes, visitor: Visitor, known: KnownCard) -> Answer:
         """`POST /s/SPACE/join`: in, a place, a challenge, or not now.
 
         Raises:
-            Refused: `request.malformed`, `request.too_large`, `token.*`.
+            Refused: `request.malformed`, `request.too_large`, `token.*`, `shield.*`.
         """
         space = known.card.space
+        rules = self._doors.of(space).rules
         try:
             asked = self._asked(request, body, visitor, space)
+            decision = rules.decide(asked, self._doors.now_us)
         except Refused as refused:
-            self.witness.ended(space, "client", refused.code)
+            ours = refused.code.startswith("shield.")
+            self.witness.ended(space, REFUSED if ours else "client", refused.code)
             raise
-        rules = self._doors.of(space).rules
-        decision = rules.decide(asked, self._doors.now_us)
         self.witness.decided(request, visitor, space, asked, decision)
+        self._weigh(visitor, decision)
         client = join_answers.Client.of(request, visitor, space, self._clock.wall_time() / 1e9)
         if decision.ticket is not None:
             if decision.outcome != ADMITTED:
@@ -99,6 +113,36 @@ class Joining:
         if decision.cause in BAD:
             return of_error(tickets.refused(decision.cause))
         return join_answers.shut(rules.notice)
+
+    def _weigh(self, visitor: Visitor, decision: Decision) -> None:
+        """What a join tells of where it comes from.
+
+        Raises:
+            Refused: `shield.tickets`.
+        """
+        if decision.ticket is not None and decision.cause in _SHOWN:
+            self._shield.vouched(visitor.address, decision.ticket.number, self._clock.now())
+        elif decision.cause in _FORGED:
+            self._forged(visitor)
+
+    def _forged(self, visitor: Visitor) -> None:
+        now, behind = self._clock.now(), visitor.behind
+        if not self._shield.asked(visitor.address, Verb.BAD_TICKET, now, behind=behind):
+            sentence = "Too many tickets from your address or its neighbours are not ours."
+            raise Refused("shield.tickets", sentence)
+
+    def _strained(self, visitor: Visitor) -> bool:
+        """Whether more newcomers come from there than may without a price.
+
+        Raises:
+            Refused: `shield.requests`: and none is asked here.
+        """
+        now, behind = self._clock.now(), visitor.behind
+        if self._shield.asked(visitor.address, Verb.JOIN, now, behind=behind):
+            return False
+        if not self._challenges:
+            raise too_many()
+        return True
 
     def failed(self, space: str) -> None:
         """A join could not be decided by a fault of ours."""
@@ -132,11 +176,11 @@ class Joining:
         self._force(Force(space, step, "host"))
         return join_answers.ordered(step)
 
-    def ticket_of(self, request: Request, space: str) -> Ticket | None:
+    def ticket_of(self, request: Request, space: str, visitor: Visitor) -> Ticket | None:
         """The ticket that is shown; None without one. One that is shown must be good.
 
         Raises:
-            Refused: `ticket.invalid`, `ticket.wrong_space`, `ticket.expired`.
+            Refused: `ticket.invalid`, `ticket.wrong_space`, `ticket.expired`, `shield.tickets`.
         """
         shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
         if not shown:
@@ -144,8 +188,11 @@ class Joining:
         now_s = self._clock.wall_time() / 1e9
         found = tickets.read(shown, space, self._doors.keys.at(now_s).valid, now_s)
         if isinstance(found, Ticket):
+            self._shield.vouched(visitor.address, found.number, self._clock.now())
             return found
         self.witness.ended(space, REFUSED, found)
+        if found in _FORGED:
+            self._forged(visitor)
         raise tickets.refused(found)
 
     def may_listen(self, space: str, ticket: Ticket | None, what: str) -> None:
@@ -190,6 +237,7 @@ class Joining:
             challenge=join.challenge,
             solution=join.solution,
             patience=join.patience,
+            strained=partial(self._strained, visitor),
         )
 
     def _rank(self, request: Request, space: str) -> int:

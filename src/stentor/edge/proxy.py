@@ -49,11 +49,13 @@ class Visitor(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         host: the Host header.
         scheme: `http` or `https`.
+        behind: whether it is a proxy that says so.
     """
 
     address: str
     host: str
     scheme: str
+    behind: bool = False
 
 
 class Upstream:

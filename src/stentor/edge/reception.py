@@ -8,6 +8,7 @@ from stentor.edge.joining import Joining
 from stentor.edge.usher_line import UsherLine
 from stentor.edge.witness import Witness
 from stentor.paths import Paths
+from stentor.shield import Shield
 from stentor.tokens import Keyring
 
 
@@ -27,6 +28,7 @@ class Reception:
         clock: Clock,
         index: int,
         listeners: Listeners,
+        shield: Shield,
     ) -> None:
         doors = Doors(keyring, clock, round(settings.lease_s))
         witness = Witness(doors, clock)
@@ -37,6 +39,7 @@ class Reception:
             witness,
             clock,
             lambda: listeners.is_full,
+            shield.fresh_counts,
         )
         self.joining = Joining(
             doors,
@@ -45,4 +48,6 @@ class Reception:
             clock,
             force=self.line.force,
             renew=listeners.renew,
+            shield=shield,
+            challenges=settings.challenge != "off",
         )

@@ -185,7 +185,7 @@ class Routes:
     ) -> Answer | Admission:
         if rendition not in RENDITION_NAMES:
             raise _no_rendition()
-        ticket = self.joining.ticket_of(request, known.card.space)
+        ticket = self.joining.ticket_of(request, known.card.space, visitor)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
         admission = Admission(
@@ -209,7 +209,7 @@ class Routes:
             return icy.playlist(known.card, name, self.url)
         if name not in RADIO_FORMATS:
             raise Refused("radio.unknown", "There is no such radio stream: mp3, aac or ogg.")
-        ticket = self.joining.ticket_of(request, known.card.space)
+        ticket = self.joining.ticket_of(request, known.card.space, visitor)
         woven = RADIO_FORMATS[name].icy and request.header("icy-metadata") == "1"
         admission = Admission(
             space=known.card.space,

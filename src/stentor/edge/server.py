@@ -115,9 +115,12 @@ async def serve(
     others = {number: paths.socket(f"edge-{number}") for number in range(settings.edge_count)}
     others.pop(index, None)
     siblings = Siblings(fanout, others, clock)
-    reception = Reception(settings, paths, paths.keyring(), clock, index, siblings)
+    shield = _shield(settings, bounds)
+    reception = Reception(settings, paths, paths.keyring(), clock, index, siblings, shield)
     joining = reception.joining
-    public = _door(settings, paths, clock, siblings, certificate, door, bounds, index, joining)
+    public = _door(
+        settings, paths, clock, siblings, certificate, door, bounds, index, joining, shield
+    )
     fanout.start()
     siblings.open()
     # A long log takes a second to read: until then the node's other edges take those who join.
@@ -156,9 +159,11 @@ async def serve_gate(
     certificate = Certificate(settings, clock)
     sockets = [paths.socket(f"edge-{number}") for number in range(settings.edge_count)]
     edges = Edges(sockets, index % len(sockets), clock)
-    reception = Reception(settings, paths, paths.keyring(), clock, index, edges)
-    joining, bounds = reception.joining, bounds or Bounds()
-    public = _door(settings, paths, clock, edges, certificate, door, bounds, index, joining)
+    bounds = bounds or Bounds()
+    shield = _shield(settings, bounds)
+    reception = Reception(settings, paths, paths.keyring(), clock, index, edges, shield)
+    joining = reception.joining
+    public = _door(settings, paths, clock, edges, certificate, door, bounds, index, joining, shield)
     edges.open()
     reception.line.open()
     public.open()
@@ -223,6 +228,17 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
     )
 
 
+def _uncounted(settings: Settings, bounds: Bounds) -> Addresses:
+    spared = settings.uncounted if bounds.uncounted is None else bounds.uncounted
+    return Addresses(f"{settings.trusted_proxy},{spared}")
+
+
+def _shield(settings: Settings, bounds: Bounds) -> Shield:
+    # Whom a proxy introduces the kernel cannot tell from the proxy.
+    introduced = settings.proxy_protocol == "on"
+    return Shield(_uncounted(settings, bounds), bans=not introduced, rates=bounds.rates)
+
+
 def _door(
     settings: Settings,
     paths: Paths,
@@ -233,13 +249,11 @@ def _door(
     bounds: Bounds,
     index: int,
     joining: Joining,
+    shield: Shield,
 ) -> Door:
     files = static.load()
-    spared = settings.uncounted if bounds.uncounted is None else bounds.uncounted
-    uncounted = Addresses(f"{settings.trusted_proxy},{spared}")
+    uncounted = _uncounted(settings, bounds)
     introduced = settings.proxy_protocol == "on"
-    # Whom a proxy introduces the kernel cannot tell from the proxy.
-    shield = Shield(uncounted, bans=not introduced, rates=bounds.rates)
     line = Line(paths.socket("shield"), shield)
     keyring = paths.keyring()
     routes = Routes(

@@ -6,6 +6,7 @@ they show.
 """
 
 import bisect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +22,7 @@ from stentor.gate.signing import Keys
 from stentor.gate.tally import Tally
 from stentor.gate.tickets import ACCOUNT, ANYBODY, ON_STAGE, Ticket
 from stentor.limits import (
+    CHALLENGE_BITS_BASE,
     CHALLENGE_BITS_MAX,
     CLAIM_S,
     LEASE_S,
@@ -41,6 +43,10 @@ CHALLENGED: Final = "challenged"
 REFUSED: Final = "refused"
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Asked:
     """One join.
@@ -52,6 +58,8 @@ class Asked:
         ticket, place: as shown; empty: none.
         challenge: the salt of the challenge that was solved, `solution`: how.
         patience: they would rather wait than compute.
+        strained: asked of those with neither ticket nor place: whether more of them come from there
+            than may without a price.
     """
 
     prefix: int
@@ -62,6 +70,7 @@ class Asked:
     challenge: str = ""
     solution: int = -1
     patience: bool = False
+    strained: Callable[[], bool] = _never
 
 
 class Decision(msgspec.Struct):
@@ -224,7 +233,7 @@ class Door:
             place = places.read(asked.place, self.space, valid)
             if place is not None and place.turn_us > notice.gone_us:
                 return self._claim(place, asked, asked.rank, now_us)
-        if notice.challenge_bits and asked.rank == ANYBODY:
+        if asked.rank == ANYBODY and (asked.strained() or notice.challenge_bits):
             return self._challenged(asked, now_us)
         if notice.mode == OPEN and self._take_chair(asked.prefix, asked.entropy, now_us):
             return self._admit(ADMITTED, "direct", asked.entropy, asked.rank, now_us)
@@ -286,7 +295,8 @@ class Door:
         place = self._new_place(asked.entropy, asked.prefix, now_us)
         behind_s = (place.turn_us - now_us) // 1_000_000
         # Each doubling of what a prefix has taken beyond its share doubles the price.
-        bits = min(CHALLENGE_BITS_MAX, notice.challenge_bits + max(0, behind_s // 20).bit_length())
+        bits = notice.challenge_bits or CHALLENGE_BITS_BASE
+        bits = min(CHALLENGE_BITS_MAX, bits + max(0, behind_s // 20).bit_length())
         given = challenge.ask(place, bits, keys, now_us / 1e6)
         return Decision(CHALLENGED, "pressure", challenge=given, patience_s=PATIENCE_S)
 

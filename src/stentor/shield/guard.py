@@ -72,6 +72,7 @@ class Shield:
         self._standing = Standing()
         self._news: list[tuple[str, float]] = []
         self._refused = [0] * len(Verb)
+        self._told: dict[str, int] = {}
         self._banned = 0
         self._shut_out = 0
         self.half_open = 0
@@ -145,6 +146,13 @@ class Shield:
         self._offenders.forget(now)
         news, self._news = self._news, []
         return news
+
+    def fresh_counts(self) -> dict[str, int]:
+        """What was refused since the last call; nothing of what there was none."""
+        counted = self.counts()
+        fresh = {name: count - self._told.get(name, 0) for name, count in counted.items()}
+        self._told = counted
+        return {name: count for name, count in fresh.items() if count}
 
     def counts(self) -> dict[str, int]:
         """What was refused since the gate began, for its report."""
