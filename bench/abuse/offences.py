@@ -150,7 +150,7 @@ def _players() -> list[Offence]:
         ),
         _storm(
             "radio, again and again",
-            ("RADIO_SHARE",),
+            ("TICKETLESS_SHARE",),
             {200},
             _once(get(f"/s/{LIVE_SPACE}/radio.mp3", "Icy-MetaData: 1"), "answered"),
         ),

@@ -8,6 +8,7 @@ CARD_SCHEME = "urn:stentor:card:1"
 EVENT_SCHEME = "urn:stentor:event:1"
 CADENCE_SCHEME = "urn:stentor:cadence:1"
 LEASE_SCHEME = "urn:stentor:lease:1"
+RENDITION_SCHEME = "urn:stentor:rendition:1"
 CURSOR_TAG = b"stcu"
 CURSOR_BOX_BYTES = 24
 

@@ -447,6 +447,15 @@ LEDGER_PARTS_MAX = 32
 """Counts of gates that are kept apart before they are put together."""
 TICKETLESS_SHARE = 0.25
 """Of an edge's places, those for players that can show no ticket."""
+HEAVY_HOLDERS_MIN = 4
+"""Listeners of one prefix at one edge from which on it is looked at who has the most."""
+CAPACITY_SMOOTHED = 0.25
+"""What one look (0.5 s) counts of what an edge uses: a burst of joins is over in two seconds."""
+MEMORY_LOOK_S = 5.0
+"""How often an edge reads how much memory there is: some files each."""
+EDGE_JOINS_PER_S = 2_000
+"""Joins an edge takes in a second of a free core, with much room: one costs it 0.1 ms."""
+EDGE_JOINS_MIN = 50
 
 # Radio -------------------------------------------------------------------------------------------
 RADIO_BLOCK_BYTES = 32 * 1024
@@ -469,8 +478,6 @@ RADIO_CONNECTIONS_MAX = 4_096
 RADIO_BACKLOG_BYTES = 256 * 1024
 """Bytes waiting for one edge: half a minute of MP3. An edge further behind asks again."""
 RADIO_ASK_BYTES_MAX = 256
-RADIO_SHARE = 0.25
-"""Of an edge's listeners, those who may listen by radio: such players can show no ticket."""
 RADIO_IDLE_S = 10.0
 """An edge keeps a radio stream for so long after its last listener: many players come back."""
 RADIO_AWAY_S = 5.0

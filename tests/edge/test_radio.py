@@ -206,7 +206,7 @@ async def test_radio_has_a_share_and_no_more(
     radios[4].write(f"GET /s/{SPACE}/radio.ogg HTTP/1.1\r\nHost: localhost\r\n\r\n")
     refused = await radios[4].answer()
     assert refused.status == 503
-    assert refused.json()["code"] == "radio.full"
+    assert refused.json()["code"] == "ticketless.full"
     assert (await running.listen()).live is not None, "the page's listeners have the rest"
     await radios[0].close()
     while (await running.health())["listeners"] > 4:

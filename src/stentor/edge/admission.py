@@ -139,10 +139,10 @@ def unheard(why: str) -> Answer:
             return of_error(Refused("ticket.expired", sentence))
 
 
-def radio_full() -> Answer:
-    """Those who listen by radio have all places that are for them."""
-    sentence = "Every place for radio players is taken; the Space's page may have one."
-    return of_error(Unavailable("radio.full", sentence, FULL_RETRY_S))
+def ticketless_full() -> Answer:
+    """Those who listen without a ticket have all places that are for them."""
+    sentence = "Every place without a ticket is taken; the Space's page gives tickets."
+    return of_error(Unavailable("ticketless.full", sentence, FULL_RETRY_S))
 
 
 def radio_away() -> Answer:

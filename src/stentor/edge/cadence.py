@@ -52,7 +52,7 @@ class Step:
     """A change of cadence: announced now, taken at `at`.
 
     Attributes:
-        reason: `busy`, `late`, `egress`, `behind`, `calm` or `pinned`.
+        reason: `busy`, `late`, `egress`, `behind`, `calm`, `ladder` or `pinned`.
     """
 
     cadence_ms: int
@@ -99,16 +99,19 @@ class Cadence:
             return b""
         return notice_box(self.announced_ms, in_ms, media_time)
 
-    def decide(self, load: Load, now: float, pinned_ms: int = 0) -> Step | None:
+    def decide(self, load: Load, now: float, pinned_ms: int = 0, least_ms: int = 0) -> Step | None:
         """What to do about the load: a step to announce, or nothing.
 
         Args:
             pinned_ms: what the operator wants, whatever the load; 0: nothing.
+            least_ms: the shortest the ladder allows; 0: all are allowed.
         """
         if self.coming is not None:
             return None
         if pinned_ms:
             return self._step(pinned_ms, now, "pinned") if pinned_ms != self.current_ms else None
+        if least_ms > self.current_ms:
+            return self._step(least_ms, now, "ladder")
         at = CADENCES_MS.index(self.current_ms)
         reason = _pressure(load)
         if reason:
@@ -120,7 +123,8 @@ class Cadence:
                 return self._step(CADENCES_MS[at + 1], now, reason)
             return None
         self._pressed_since = None
-        if at and self._would_be_calm(load, CADENCES_MS[at - 1]):
+        shorter = at and CADENCES_MS[at - 1] >= least_ms
+        if shorter and self._would_be_calm(load, CADENCES_MS[at - 1]):
             self._calm_since = now if self._calm_since is None else self._calm_since
             if now - self._calm_since >= self._calm_s:
                 self._eased_at = now

@@ -15,7 +15,7 @@ from stentor.edge.clients import Shares
 from stentor.edge.follow import Stream
 from stentor.edge.frames import last_word, unframed
 from stentor.edge.gathering import Gathering
-from stentor.edge.lane import Lane, Slot
+from stentor.edge.lane import Lane, Slot, carry
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener, send_all, unacknowledged, write_all
 from stentor.edge.uring import Uring
@@ -31,6 +31,7 @@ from stentor.limits import (
 from stentor.record import Rendition
 
 _telemetry = logging.getLogger(__name__)
+_STALLED = frozenset({"stuck", "slow"})
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
@@ -126,7 +127,7 @@ class Delivery:
         assert lane is not None and behind is not None, "nobody begins twice"
         admission = behind.admission
         assert admission is not None, "nobody begins twice"
-        stream = gathering.stream(admission.stream)
+        stream = gathering.stream(lane.name)
         if stream.over:
             self.refuse(listener, ended(admission, gathering.phase))
             return
@@ -162,9 +163,7 @@ class Delivery:
         assert lane is not None and lane.stream is not None, "whoever begins hears something"
         # What its slot has still to send is nothing it has: then no cursor may say so.
         waits = behind.offset < 0 and behind.position >= lane.stream.ring.head
-        given, first = gathering.opening(
-            admission.stream, lane.stream, self._cadence, self._url, waits=waits
-        )
+        given, first = gathering.opening(lane, self._cadence, self._url, waits=waits)
         frames = [first if lane.chunked else unframed(first)]
         while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
             frame = self._backlog.following(listener, behind)
@@ -205,14 +204,14 @@ class Delivery:
             gathering, lane, slot, _ = self._called.popleft()
             slot.called = False
             count += len(slot.members)
-            self._serve(lane, slot, sealed=gathering.space.sealed)
+            self._serve(gathering, lane, slot)
         if count:
             now = self._clock.now()
             self.late_s = max(self.late_s, began - due_at)
             cost_s = (now - began) / count
             self._send_cost_s += 0.05 * (min(cost_s, 10 * self._send_cost_s) - self._send_cost_s)
 
-    def _serve(self, lane: Lane, slot: Slot, *, sealed: bool) -> None:
+    def _serve(self, gathering: Gathering, lane: Lane, slot: Slot) -> None:
         assert lane.stream is not None, "whoever is in a slot hears something"
         ring = lane.stream.ring
         if slot.position < ring.base:
@@ -226,8 +225,15 @@ class Delivery:
         for listener in early.values():
             if listener.behind is not None:
                 self._catch_up(listener, listener.behind)
-        if sealed:
+        if gathering.space.sealed:
             self.finish(slot.members.values())
+        elif lane.low != gathering.low and slot.members:
+            target = gathering.crossing(lane)
+            if target is None:
+                return
+            if slot.number in target.slots:
+                self._serve(gathering, target, target.slots[slot.number])
+            self._send(carry(slot, lane, target), gathering.turnover(target))
 
     def _send(self, slot: Slot, data: bytes) -> None:
         """One `send` for each; whoever cannot take all of it waits for room in its socket."""
@@ -305,6 +311,7 @@ class Delivery:
             self._clients.give_back(listener.client)
         if listener.gathering is not None:
             listener.gathering.leave(listener, self.now)
+            listener.gathering.attendance.stalls += reason in _STALLED
         with contextlib.suppress(OSError):
             self._epoll.unregister(listener.descriptor)
         listener.close()

@@ -23,8 +23,10 @@ from stentor.edge.gathering import Gathering
 from stentor.edge.intake import Intake
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Listener
+from stentor.edge.measures import Bounds, Measures
 from stentor.edge.quota import processor_share
 from stentor.edge.radio import Line
+from stentor.edge.reporting import Reporting
 from stentor.edge.status import Status
 from stentor.edge.throttle import Throttle
 from stentor.errors import Corrupt
@@ -73,15 +75,19 @@ class Fanout(threading.Thread):
         client_listeners_max: int = CLIENT_CONNECTIONS_MAX,
         url: str = "",
         lease_grace_s: float = LEASE_GRACE_S,
+        bounds: Bounds | None = None,
     ) -> None:
-        """Nothing is sent before `run`. Args: url: the node's public address."""
+        """Nothing is sent before `run`.
+
+        Args:
+            url: the node's public address.
+            bounds: what is known of how many it can hold.
+        """
         super().__init__(name="fanout", daemon=True)
-        self._paths = paths
-        self._clock = clock
+        self._paths, self._clock = paths, clock
         self._throttle = throttle
         self._index = index
-        self._stuck_s = stuck_s
-        self._heartbeat_s = heartbeat_s
+        self._stuck_s, self._heartbeat_s = stuck_s, heartbeat_s
         self._listeners_max = listeners_max
         self._stopping = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -94,6 +100,10 @@ class Fanout(threading.Thread):
         clients = Shares(client_listeners_max)
         self._delivery = Delivery(self._epoll, clock, self.cadence, clients, leases, url)
         self._radio = Line(paths.socket("radio"), self.hear, self.forget)
+        measures = Measures(bounds or Bounds(listeners_max, egress_max=throttle.egress_max))
+        self._reporting = Reporting(
+            paths.socket("usher"), index, measures, throttle, clock, self.hear, self.forget
+        )
         self._intake = Intake(
             self._delivery,
             leases,
@@ -102,11 +112,11 @@ class Fanout(threading.Thread):
             self._gathering,
             self._radio,
             lambda: sum(one.radio_count for one in self._gatherings.values()),
+            self._reporting,
             listeners_max,
         )
-        self._idle_s = self._cpu_s = 0.0
+        self._idle_s = self._cpu_s = self._lag_ms = 0.0
         self._ticked_at = clock.now()
-        self._lag_ms = 0.0
         self.on_tick: list[Callable[[Status], None]] = []
         self.is_reached: Callable[[], bool] = lambda: True
         self.failure: BaseException | None = None
@@ -123,6 +133,9 @@ class Fanout(threading.Thread):
             lag_ms=round(self._lag_ms, 1),
             spaces=len(self._gatherings),
             cadence_ms=self.cadence.current_ms,
+            ticketed=self._intake.ticketed,
+            capacity=self._reporting.measures.capacity.listeners,
+            binding=self._reporting.measures.capacity.binding,
         )
 
     @property
@@ -306,6 +319,7 @@ class Fanout(threading.Thread):
                 return None
             space = FollowedSpace(name, self._paths)
             gathering = self._gatherings[name] = Gathering(space, self._delivery.now)
+            gathering.low = self._reporting.directions.is_low(name, self._delivery.now)
             try:
                 self._bell.watch(space.log_folder)
                 self._bell.watch(space.card_path.parent)
@@ -321,7 +335,8 @@ class Fanout(threading.Thread):
         self._ticked_at, self._idle_s, self._cpu_s = now, 0.0, self._cpu_s + used_s
         self._delivery.drop_stuck(self._stuck_s)
         self._intake.sweep(ends=self.is_reached())
-        for gathering in list(self._gatherings.values()):
+        gatherings = list(self._gatherings.values())
+        for gathering in gatherings:
             gathering.changed = True  # inotify may have overflowed, or have had no watch left
             beat_s = self._heartbeat_s
             if gathering.space.is_live:
@@ -331,7 +346,8 @@ class Fanout(threading.Thread):
                     gathering.space.note(stream, b"")
             for listener in gathering.look_at_radio(now):
                 self._delivery.refuse(listener, radio_away())
-        self._throttle.look(self._delivery, busy, now, list(self._gatherings.values()))
+        cpu = used_s / elapsed_s
+        self._reporting.look(now, busy, cpu, self._delivery, self._intake.waited_s, gatherings)
         self._close_idle(SPACE_IDLE_S)
         for told in self.on_tick:
             told(self.status())
@@ -363,6 +379,7 @@ class Fanout(threading.Thread):
 
     def _close(self) -> None:
         self.warm.set()
+        self._reporting.close()
         self._delivery.close()
         for listener in self._intake.inbox:
             listener.close()

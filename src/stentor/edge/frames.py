@@ -2,7 +2,14 @@
 
 import msgspec
 
-from stentor.boxes import CARD_SCHEME, EVENT_SCHEME, LEASE_SCHEME, cursor_box, emsg
+from stentor.boxes import (
+    CARD_SCHEME,
+    EVENT_SCHEME,
+    LEASE_SCHEME,
+    RENDITION_SCHEME,
+    cursor_box,
+    emsg,
+)
 from stentor.edge.answer import LAST_CHUNK, chunk
 from stentor.edge.ring import Content
 from stentor.record import Cursor, Flag, Kind, Record
@@ -39,6 +46,12 @@ def card_box(card: bytes, number: int, media_time: int) -> bytes:
         media_time: now, as far as this edge has heard.
     """
     return emsg(CARD_SCHEME, card, media_time, number)
+
+
+def rendition_box(heard: str, asked: str, media_time: int) -> bytes:
+    """Which rendition follows, where it is not what was asked for, or is that again, as a box."""
+    told = msgspec.json.encode({"rendition": heard, "asked": asked})
+    return emsg(RENDITION_SCHEME, told, media_time, len(heard))
 
 
 def last_word(why: str, media_time: int, *, chunked: bool) -> bytes:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from stentor.edge.admission import Admission, begins
 from stentor.edge.answer import Answer, chunk
+from stentor.edge.attendance import Attendance
 from stentor.edge.cadence import Cadence
 from stentor.edge.follow import FollowedSpace, Stream
-from stentor.edge.frames import preface
+from stentor.edge.frames import preface, rendition_box, unframed
 from stentor.edge.icy import begins as radio_begins
 from stentor.edge.icy import format_of
-from stentor.edge.lane import Lane
+from stentor.edge.lane import LOWERED, Lane
 from stentor.edge.listener import Listener
 from stentor.edge.radio import Feed, Line
 
@@ -23,14 +24,18 @@ class Gathering:
         idle_since: when somebody last left.
         changed: whether the log or the card has to be looked at.
         measured: wall_time of the newest part whose delay was looked at.
+        attendance: who they are, for the usher.
+        low: whether everybody is to hear the low rendition.
     """
 
     __slots__ = (
         "_feeds",
         "_lanes",
+        "attendance",
         "changed",
         "count",
         "idle_since",
+        "low",
         "measured",
         "space",
         "waiting",
@@ -43,7 +48,9 @@ class Gathering:
         self.idle_since = now
         self.changed = True
         self.measured = 0
-        self._lanes: dict[tuple[str, bool], Lane] = {}
+        self.attendance = Attendance()
+        self.low = False
+        self._lanes: dict[tuple[str, bool, bool], Lane] = {}
         self._feeds: dict[str, Feed] = {}
 
     @property
@@ -62,7 +69,7 @@ class Gathering:
     @property
     def radio_count(self) -> int:
         """Those of the listeners who listen by radio."""
-        return sum(lane.held for (name, _), lane in self._lanes.items() if format_of(name))
+        return sum(lane.held for (name, *_), lane in self._lanes.items() if format_of(name))
 
     def stream(self, name: str) -> Stream:
         """What is heard under a name."""
@@ -71,10 +78,37 @@ class Gathering:
 
     def lane(self, stream: str, *, chunked: bool) -> Lane:
         """The lane of a stream and a framing."""
-        lane = self._lanes.get((stream, chunked))
+        key = stream, chunked, self.low and stream in LOWERED
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[stream, chunked] = Lane(chunked=chunked)
+            lane = self._lanes[key] = Lane(chunked=chunked, wish=stream, low=key[2])
         return lane
+
+    def crossing(self, lane: Lane) -> Lane | None:
+        """Where those of a lane are to go on, for everybody hears less or may hear more again.
+
+        None: nowhere, or not now: they cross where both renditions have come equally far.
+        """
+        source = lane.stream
+        if lane.low == self.low or lane.wish not in LOWERED or source is None:
+            return None
+        target = self.lane(lane.wish, chunked=lane.chunked)
+        stream = self.stream(target.name)
+        if (
+            source.over
+            or source.media_time != stream.media_time
+            or bool(source.init) != bool(stream.init)
+        ):
+            return None
+        target.stream = stream
+        return target
+
+    def turnover(self, lane: Lane) -> bytes:
+        """What those are sent who have just crossed over to a lane."""
+        assert lane.stream is not None, "whoever crosses hears something"
+        box = rendition_box(lane.name, lane.wish, lane.stream.media_time)
+        frame = preface(box, lane.stream.init, self.space.next)
+        return frame if lane.chunked else unframed(frame)
 
     def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> None:
         """One more. Args: line: to the radio process."""
@@ -85,6 +119,7 @@ class Gathering:
         listener.lane, listener.gathering = lane, self
         lane.held += 1
         self.count += 1
+        self.attendance.enter(listener.lease)
 
     def may_begin(self, admission: Admission) -> bool:
         """Whether a listener has something to begin with."""
@@ -92,7 +127,7 @@ class Gathering:
         return self.space.ready and (feed is None or feed.begun)
 
     def opening(
-        self, name: str, stream: Stream, cadence: Cadence, url: str, *, waits: bool
+        self, lane: Lane, cadence: Cadence, url: str, *, waits: bool
     ) -> tuple[Answer, bytes]:
         """The head of what a listener gets, and the first chunk of it.
 
@@ -100,11 +135,15 @@ class Gathering:
             url: the node's public address.
             waits: whether nothing follows yet.
         """
-        if format_of(name):
+        stream = lane.stream
+        assert stream is not None, "whoever begins hears something"
+        if format_of(lane.name):
             card = self.space.card
             assert card is not None, "a Space has a card before anybody finds it"
-            return radio_begins(card.card, name, url), chunk(stream.init)
+            return radio_begins(card.card, lane.name, url), chunk(stream.init)
         notes = self.space.card_now(stream) + cadence.notice(stream.media_time)
+        if lane.low:
+            notes += rendition_box(lane.name, lane.wish, stream.media_time)
         return begins(), preface(notes, stream.init, self.space.next if waits else None)
 
     def look_at_radio(self, now: float) -> list[Listener]:
@@ -140,6 +179,7 @@ class Gathering:
     def leave(self, listener: Listener, now: float) -> None:
         """One less."""
         self.count -= 1
+        self.attendance.leave(listener.lease)
         self.idle_since = now
         self.waiting.pop(listener.descriptor, None)
         slot = listener.slot

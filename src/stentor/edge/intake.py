@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from stentor.clock import Clock
-from stentor.edge.admission import Admission, Claim, full, not_followed, radio_full, unheard
+from stentor.edge.admission import Admission, Claim, full, not_followed, ticketless_full, unheard
 from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
 from stentor.edge.gathering import Gathering
@@ -15,8 +15,14 @@ from stentor.edge.icy import format_of
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Listener
 from stentor.edge.radio import Line
+from stentor.edge.reporting import Reporting
 from stentor.ids import SpaceId
-from stentor.limits import ADMITTED_PER_SLICE, CLAIMS_PER_SLICE, CLAIMS_WAITING_MAX, RADIO_SHARE
+from stentor.limits import (
+    ADMITTED_PER_SLICE,
+    CLAIMS_PER_SLICE,
+    CLAIMS_WAITING_MAX,
+    TICKETLESS_SHARE,
+)
 
 
 class Intake:
@@ -36,6 +42,7 @@ class Intake:
         gathering_of: Callable[[SpaceId], Gathering | None],
         line: Line,
         radio_count: Callable[[], int],
+        reporting: Reporting,
         listeners_max: int,
     ) -> None:
         """Begin with nobody.
@@ -44,6 +51,7 @@ class Intake:
             gathering_of: those of a Space; None when no more Spaces can be followed.
             line: to the radio process.
             radio_count: how many listen by radio.
+            reporting: knows what the usher wants, and what can be held.
         """
         self.inbox: deque[Listener] = deque()
         self.claims: deque[Claim] = deque(maxlen=CLAIMS_WAITING_MAX)
@@ -54,6 +62,8 @@ class Intake:
         self._gathering_of = gathering_of
         self._line = line
         self._radio_count = radio_count
+        self._reporting = reporting
+        self._busy_since: float | None = None
         self._listeners_max = listeners_max
 
     @property
@@ -69,11 +79,25 @@ class Intake:
                 displaced = self._leases.hear(self.claims.popleft(), self._delivery.now, wall_s)
                 if displaced is not None:
                     self._delivery.dismiss(displaced, "elsewhere")
+        if not self.inbox:
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since = self._delivery.now
         for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
             listener = self.inbox.popleft()
             behind = listener.behind
             if self._delivery.add(listener) and behind is not None and behind.admission is not None:
                 self._take_in(listener, behind.admission)
+
+    @property
+    def ticketed(self) -> int:
+        """How many listen with a ticket. To be called from any thread."""
+        return len(self._leases)
+
+    @property
+    def waited_s(self) -> float:
+        """How long somebody has waited to be taken in, at most."""
+        return self._delivery.now - self._busy_since if self._busy_since is not None else 0.0
 
     def sweep(self, *, ends: bool) -> None:
         """Let go of those whose leases are over."""
@@ -93,8 +117,8 @@ class Intake:
         gathering.enter(listener, admission, self._line, delivery.now)
         if len(delivery.listeners) > self._listeners_max or not counts:
             delivery.refuse(listener, full())
-        elif self._radio_is_full(admission):
-            delivery.refuse(listener, radio_full())
+        elif self._is_beyond_share(admission):
+            delivery.refuse(listener, ticketless_full())
         elif gathering.may_begin(admission) and not gathering.space.is_behind(admission.resumes_at):
             delivery.begin(gathering, listener)
         else:
@@ -108,10 +132,16 @@ class Intake:
         listener.client = ""  # nothing was taken, nothing is given back
         return False
 
-    def _radio_is_full(self, admission: Admission) -> bool:
-        """Whether too many would listen by radio, whom nobody can ask for a ticket."""
-        most = RADIO_SHARE * self._listeners_max
-        return bool(format_of(admission.stream)) and most < self._radio_count()
+    def _is_beyond_share(self, admission: Admission) -> bool:
+        """Whether too many would listen without a ticket."""
+        if admission.number:
+            return False
+        most = TICKETLESS_SHARE * self._listeners_max
+        if self._reporting.directions.heard:
+            most = min(most, TICKETLESS_SHARE * self._reporting.measures.capacity.listeners)
+            return len(self._delivery.listeners) - len(self._leases) > max(1, most)
+        # Without an usher there are no tickets; radio players could show none in any case.
+        return bool(format_of(admission.stream)) and self._radio_count() > most
 
     def _lease(self, listener: Listener, admission: Admission) -> str:
         """Let a listener listen by its ticket; why not, if it may not."""

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from stentor.edge.listener import Listener
 
 
+LOWERED = {"opus": "opus-low"}
+"""What is heard instead of a rendition where everybody has to do with less."""
+
+
 class Slot:
     """Listeners who are sent the same frames at the same moments.
 
@@ -34,6 +38,8 @@ class Lane:
     """All listeners of one stream who understand the same framing.
 
     Attributes:
+        wish: the name of what they asked for.
+        low: whether they hear its low rendition instead, for everybody has to.
         stream: what they hear; None until the Space's log has been read.
         slots: those that somebody is in, by number.
         count: listeners in slots, those behind included.
@@ -50,12 +56,16 @@ class Lane:
         "count",
         "greeting",
         "held",
+        "low",
         "slots",
         "stream",
+        "wish",
     )
 
-    def __init__(self, *, chunked: bool) -> None:
+    def __init__(self, *, chunked: bool, wish: str = "", low: bool = False) -> None:
         self.chunked = chunked
+        self.wish = wish
+        self.low = low
         self.stream: Stream | None = None
         self.slots: dict[int, Slot] = {}
         self.count = 0
@@ -85,12 +95,22 @@ class Lane:
             if sum(self._loads[first::classes]) < fair:
                 number = self._among(range(first, SLOTS, classes))
                 break
+        return self.receive(number, 1)
+
+    def receive(self, number: int, count: int) -> Slot:
+        """The slot of a number, for so many more."""
+        assert self.stream is not None, "who enters has something to hear"
         slot = self.slots.get(number)
         if slot is None:
             slot = self.slots[number] = Slot(number, self.stream.ring.head)
-        self._loads[number] += 1
-        self.count += 1
+        self._loads[number] += count
+        self.count += count
         return slot
+
+    @property
+    def name(self) -> str:
+        """Of what they hear."""
+        return LOWERED[self.wish] if self.low else self.wish
 
     def _among(self, choices: range) -> int:
         """The emptiest of some slots; the last one again while it has not many more.
@@ -124,3 +144,23 @@ class Lane:
             data = b"".join(frames if self.chunked else map(unframed, frames))
             self._joined[position] = data
         return data
+
+
+def carry(slot: Slot, lane: Lane, target: Lane) -> Slot:
+    """Have those of a slot go on in another lane, in the slot of the same number.
+
+    Returns:
+        A slot that is in no lane, with them alone: they are told something the others are not.
+    """
+    crossing, slot.members = slot.members, {}
+    for _ in crossing:
+        lane.leave(slot)
+    arrived = target.receive(slot.number, len(crossing))
+    lane.held -= len(crossing)
+    target.held += len(crossing)
+    for listener in crossing.values():
+        listener.lane, listener.slot = target, arrived
+    arrived.members.update(crossing)
+    apart = Slot(slot.number, arrived.position)
+    apart.members = crossing
+    return apart

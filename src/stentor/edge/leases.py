@@ -45,9 +45,23 @@ class Lease:
         stamp: of its newest admission.
         until: when its lease ends, monotonic seconds.
         moves: how often it has come from another network since `moving_since`.
+        foreign: whether it listens at another edge.
+        moved: whether it was listening when it came here.
+        displaced: whether a newer connection has taken its place.
     """
 
-    __slots__ = ("moves", "moving_since", "number", "prefix", "rank", "stamp", "until")
+    __slots__ = (
+        "displaced",
+        "foreign",
+        "moved",
+        "moves",
+        "moving_since",
+        "number",
+        "prefix",
+        "rank",
+        "stamp",
+        "until",
+    )
 
     def __init__(self, number: int, stamp: int, prefix: int, until: float, now: float) -> None:
         self.number = number
@@ -57,6 +71,7 @@ class Lease:
         self.until = until
         self.moves = 0
         self.moving_since = now
+        self.foreign = self.moved = self.displaced = False
 
     def follow(self, before: "Lease", now: float) -> None:
         """Take over what is known of earlier admissions."""
@@ -121,10 +136,11 @@ class Leases(Generic[_H]):
         until = now + admission.lease_until_s - wall_s
         lease = Lease(number, stamp, admission.prefix, until, now)
         lease.rank = admission.rank
+        displaced = self._displace(number)
+        self._absent.pop(number, None)
         if before is not None:
             lease.follow(before, now)
-        displaced = self._held.pop(number, None)
-        self._absent.pop(number, None)
+            lease.moved = before.foreign or before.displaced
         if lease.moves_too_fast:
             self._remember(lease)
             why = "moving"
@@ -149,9 +165,10 @@ class Leases(Generic[_H]):
         ):
             return None
         lease = Lease(claim.number, claim.stamp, claim.prefix, until, now)
+        lease.foreign = True
         if before is not None:
             lease.follow(before, now)
-        displaced = self._held.pop(claim.number, None)
+        displaced = self._displace(claim.number)
         self._remember(lease)
         if before is None:
             self._look_again(lease, now)
@@ -199,6 +216,12 @@ class Leases(Generic[_H]):
         else:
             del self._held[number]  # its stamp is too old to be needed any more
             over.append(holder)
+
+    def _displace(self, number: int) -> _H | None:
+        holder = self._held.pop(number, None)
+        if holder is not None and holder.lease is not None:
+            holder.lease.displaced = True
+        return holder
 
     def _known(self, number: int) -> Lease | None:
         holder = self._held.get(number)

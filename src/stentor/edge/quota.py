@@ -3,32 +3,35 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-_ROOT = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
+ROOT = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
 
 
-def processor_share(own: Path = _OWN, root: Path = _ROOT) -> float:
-    """Cores this process and its group may use, the least of all groups it is in; at most 1.
+def processor_share(own: Path = OWN, root: Path = ROOT, most: float = 1.0) -> float:
+    """Cores this process and its group may use, the least of all groups it is in; at most `most`.
 
-    A single thread cannot use more than one. Without a quota, or where none can be read, it is 1.
+    A single thread cannot use more than one. Without a quota, or where none can be read, it is
+    `most`.
     """
-    share = 1.0
+    return min([most, *(_quota(folder) for folder in folders("cpu", own, root))])
+
+
+def folders(controller: str, own: Path = OWN, root: Path = ROOT) -> Iterator[Path]:
+    """The folders of the groups a process is in, where the bounds of a controller would stand."""
     try:
         groups = own.read_text().splitlines()
     except OSError:
-        return share
+        return
     for group in groups:
         _, controllers, path = group.split(":", 2)
-        for folder in _folders(controllers, path, root):
-            share = min(share, _quota(folder))
-    return share
+        yield from _folders(controller, controllers, path, root)
 
 
-def _folders(controllers: str, path: str, root: Path) -> Iterator[Path]:
-    """The folders of a group and of those around it, where its processor quota would stand."""
+def _folders(controller: str, controllers: str, path: str, root: Path) -> Iterator[Path]:
+    """The folders of a group and of those around it."""
     names = controllers.split(",")
-    if "cpu" in names:
-        tops = [root / "cpu", root / controllers]
+    if controller in names:
+        tops = [root / controller, root / controllers]
     elif not controllers:
         tops = [root, root / "unified"]  # version 2, alone or beside version 1
     else:

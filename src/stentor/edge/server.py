@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stentor.clock import Clock
 from stentor.config import Settings
-from stentor.edge import static
+from stentor.edge import measures, static
 from stentor.edge.cards import Cards, live_cards
 from stentor.edge.certificate import Certificate
 from stentor.edge.clients import Addresses
@@ -225,6 +225,12 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
         client_listeners_max=bounds.client_connections_max,
         url=settings.url,
         lease_grace_s=bounds.lease_grace_s,
+        bounds=measures.Bounds(
+            bounds.held_max,
+            listeners_max=-(-settings.listeners_max // settings.edge_count),
+            egress_max=settings.egress_mbit * 125_000,
+            edges=settings.edge_count,
+        ),
     )
 
 

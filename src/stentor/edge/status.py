@@ -11,6 +11,9 @@ class Status(msgspec.Struct, frozen=True):
         dropped: listeners let go, by reason.
         lag_ms: from a part's making to its having been read, the last one.
         spaces: that are followed.
+        ticketed: listeners with a ticket.
+        capacity: listeners it could hold by what it uses now; `binding`: what sets the bound: cpu,
+            egress, descriptors, memory, or the operator.
     """
 
     edge: int
@@ -21,3 +24,6 @@ class Status(msgspec.Struct, frozen=True):
     lag_ms: float = 0.0
     spaces: int = 0
     cadence_ms: int = 0
+    ticketed: int = 0
+    capacity: int = 0
+    binding: str = ""

@@ -14,7 +14,13 @@ _telemetry = logging.getLogger(__name__)
 
 
 class Throttle:
-    """The cadence of one edge, and what it depends on."""
+    """The cadence of one edge, and what it depends on.
+
+    Attributes:
+        egress_max: the operator's bound on what is sent, bytes a second; 0: none.
+        egress_bytes_per_s: what was sent between the last two looks.
+        load: as it was at the last one.
+    """
 
     def __init__(
         self,
@@ -31,17 +37,25 @@ class Throttle:
         """
         self._pin = pin
         self._told = told
-        self._egress = egress_bytes_per_s
+        self.egress_max = egress_bytes_per_s
+        self.egress_bytes_per_s = 0.0
+        self.load = Load(0.0, 0.0)
         self.cadence = Cadence(pin.read() or CADENCES_MS[0])
         self._looked_at: float | None = None
 
     def look(
-        self, delivery: Delivery, busy: float, now: float, gatherings: Iterable[Gathering]
+        self,
+        delivery: Delivery,
+        busy: float,
+        now: float,
+        gatherings: Iterable[Gathering],
+        least_ms: int = 0,
     ) -> None:
         """Look at the load; announce or take a step. To be called every tick of the loop.
 
         Args:
             busy: the share of the time since the last look in which the loop had something to do.
+            least_ms: the shortest cadence that is allowed just now.
         """
         elapsed_s = now - self._looked_at if self._looked_at is not None else 0.0
         self._looked_at = now
@@ -50,13 +64,15 @@ class Throttle:
             busy=busy,
             late_s=delivery.late_s,
             behind=len(delivery.behind) / count if count else 0.0,
-            egress=delivery.sent_bytes / elapsed_s / self._egress
-            if self._egress and elapsed_s
+            egress=delivery.sent_bytes / elapsed_s / self.egress_max
+            if self.egress_max and elapsed_s
             else 0.0,
         )
+        self.load = load
+        self.egress_bytes_per_s = delivery.sent_bytes / elapsed_s if elapsed_s else 0.0
         delivery.late_s, delivery.sent_bytes = 0.0, 0
         spaces = [gathering for gathering in gatherings if gathering.space.ready]
-        step = self.cadence.decide(load, now, self._pin.read())
+        step = self.cadence.decide(load, now, self._pin.read(), least_ms)
         if step is not None:
             in_ms = round((step.at - now) * 1_000)
             _telemetry.warning(
