@@ -110,6 +110,19 @@ async def _batch(
     return batch
 
 
+async def places_only(there: Evening, callers: Callers) -> bool:
+    """Wait until the door says that everybody waits for a turn; False when it does not."""
+    until = CLOCK.now() + ANSWER_S
+    while CLOCK.now() < until:
+        call = callers.call(get(f"/s/{there.space}/admitting"), sources(1)[0])
+        await callers.all([call], ANSWER_S)
+        await callers.run(0.3)
+        if b'"mode":"places"' in call.start:
+            await callers.run(2.0)  # and so say all gates
+            return True
+    return False
+
+
 def forgeries(there: Evening, keys: DayKeys, chance: random.Random) -> list[tuple[str, str]]:
     """(what is wrong with it, text) of every kind of ticket that is none."""
     now = int(_now_s())
@@ -156,6 +169,7 @@ async def b4(telling: Telling) -> Found:
         statuses: Counter[str] = Counter()
         tried = 0
         try:
+            waits = await places_only(there, callers)
             while tried < TRIALS:
                 calls = []
                 for number in range(30):
@@ -182,6 +196,7 @@ async def b4(telling: Telling) -> Found:
         "statuses": dict(statuses),
     }
     found.checks = {
+        "the waiting room was open": waits,
         f"{tried:,} forgeries": tried >= TRIALS,
         f"{sum(passed.values())} of them passed": not passed,
         f"a ticket that expired {SKEW_S} s ago is still taken: clocks differ": skewed,
@@ -262,6 +277,7 @@ async def b5(telling: Telling) -> Found:
         callers = Callers(there.place.host, there.place.port)
         began = CLOCK.now()
         try:
+            waits = await places_only(there, callers)
             await callers.run(6.0)  # the first media segments are complete
             everything = ways(there.space)
             spread = sources(len(everything))
@@ -284,6 +300,7 @@ async def b5(telling: Telling) -> Found:
     }
     found.figures = figures
     found.checks = {
+        "the waiting room was open": waits,
         f"{len(got)} of {len(calls)} ways led to sound without a ticket": not got,
         "with a ticket the same address sounds": proof,
     }
