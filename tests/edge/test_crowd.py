@@ -54,7 +54,7 @@ async def test_five_hundred_listeners_hear_the_same_whatever_a_few_do(
     for listener in crowd:
         assert (await listener.to_end()).parts == everything
     health = await running.health()
-    assert health["dropped"] == {"left": 0, "stuck": 1, "slow": 0, "fault": 0}
+    assert {why: count for why, count in health["dropped"].items() if count} == {"stuck": 1}
     assert sipped.startswith(b"HTTP/1.1 200 OK")
     stopped.close()
     slow.close()

@@ -15,7 +15,7 @@ from stentor.edge.delivery import Delivery
 from stentor.edge.follow import FollowedSpace
 from stentor.edge.gathering import Gathering
 from stentor.edge.leases import Leases
-from stentor.edge.listener import Listener
+from stentor.edge.listener import Behind, Listener
 from stentor.ids import SpaceId
 from stentor.limits import LOG_READS_PER_TURN, READ_RECORDS_MAX, RESUME_PARTS_MAX, RING_PARTS
 from stentor.paths import Paths
@@ -60,6 +60,7 @@ class Room:
         at = (cursor.epoch, cursor.offset) if cursor is not None else None
         admission = Admission(SPACE, "opus", chunked=False, cursor=at)
         listener = Listener(ours.detach(), admission)
+        listener.behind = Behind(admission)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
         listener.lane = self.gathering.lane("opus", chunked=False)

@@ -1,6 +1,5 @@
 """Sends frames to listeners: one `send` each at their turn, as much as fits to those behind."""
 
-import contextlib
 import logging
 import select
 from collections import deque
@@ -13,20 +12,19 @@ from stentor.edge.backlog import Backlog
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.follow import Stream
-from stentor.edge.frames import last_word, unframed
+from stentor.edge.frames import last_word
 from stentor.edge.gathering import Gathering
+from stentor.edge.greeting import Greetings
 from stentor.edge.lane import Lane, Slot, carry
 from stentor.edge.leases import Leases
-from stentor.edge.listener import Behind, Listener, send_all, unacknowledged, write_all
-from stentor.edge.uring import Uring
+from stentor.edge.listener import Behind, Listener, unacknowledged
+from stentor.edge.sender import Sender
 from stentor.errors import Corrupt
 from stentor.limits import (
     BEHIND_FRAMES_MAX,
     SEND_COST_START_S,
     SENDS_PER_TURN,
     TICK_GAP_S,
-    URING_BYTES,
-    URING_SENDS_MIN,
 )
 from stentor.record import Rendition
 
@@ -68,7 +66,6 @@ class Delivery:
         self._epoll = epoll
         self._clients = clients
         self._leases = leases
-        self._url = url
         self._clock = clock
         self._cadence = cadence
         self.listeners: dict[int, Listener] = {}
@@ -80,21 +77,19 @@ class Delivery:
         self.sent_bytes = 0
         self._send_cost_s = SEND_COST_START_S
         self._backlog = Backlog()
+        self._greetings = Greetings(self._backlog, cadence, clock, url)
         self._called: deque[tuple[Gathering, Lane, Slot, float]] = deque()
-        self._plain = True
-        self._ring: Uring | None = None
+        self._sender = Sender()
 
-    def open_ring(self) -> None:
-        """Send through a ring where the kernel has one. To be called by the thread that sends."""
-        self._ring = Uring.open()
+    def open(self) -> None:
+        """Get ready to send. To be called by the thread that sends."""
+        self._sender.open()
 
     def close(self) -> None:
         """Let go of everybody and of the ring."""
         for listener in self.listeners.values():
             listener.close()
-        if self._ring is not None:
-            self._ring.close()
-            self._ring = None
+        self._sender.close()
 
     def begin_turn(self, now: float) -> None:
         """New parts have been looked for: those behind may take some time again."""
@@ -109,7 +104,7 @@ class Delivery:
             listener.close()
             return False
         self.listeners[listener.descriptor] = listener
-        self._plain = listener.wire is None
+        self._sender.plain = listener.wire is None
         return True
 
     def happened(self, listener: Listener, event: int) -> None:
@@ -137,9 +132,7 @@ class Delivery:
         behind.joined = ring.head
         offset = space.offset_for(stream, admission.resumes_at, admission.since)
         if offset is None:
-            behind.position = ring.join_position(
-                max(self._cadence.join_parts, stream.join_parts), slot.position
-            )
+            behind.position = self._greetings.begins_at(stream, slot)
         elif offset < ring.since:
             behind.offset = offset
         else:
@@ -148,30 +141,46 @@ class Delivery:
         if offset is None and lane.greeting[0] == key:
             behind.pending, behind.position = lane.greeting[1], slot.position
         else:
-            behind.pending = self._greeting(gathering, listener, behind, admission)
+            behind.pending = self._greetings.of(gathering, listener, behind)
             if offset is None and behind.position == slot.position:
                 lane.greeting = (key, behind.pending)  # a crowd that comes at once shares it
         behind.admission = None
         behind.stuck_since = self.now
         self._catch_up(listener, behind)
 
-    def _greeting(
-        self, gathering: Gathering, listener: Listener, behind: Behind, admission: Admission
-    ) -> bytes:
-        """Head, preface, and what follows it at once."""
-        lane = listener.lane
-        assert lane is not None and lane.stream is not None, "whoever begins hears something"
-        # What its slot has still to send is nothing it has: then no cursor may say so.
-        waits = behind.offset < 0 and behind.position >= lane.stream.ring.head
-        given, first = gathering.opening(lane, self._cadence, self._url, waits=waits)
-        frames = [first if lane.chunked else unframed(first)]
-        while len(frames) < BEHIND_FRAMES_MAX and behind.offset < 0:
-            frame = self._backlog.following(listener, behind)
-            if not frame:
-                break
-            frames.append(frame)
-        head = whole(given, chunked=lane.chunked, wall_time_s=self._clock.wall_time() / 1e9)
-        return head + b"".join(frames)
+    def begin_together(self, gathering: Gathering, lane: Lane, listeners: list[Listener]) -> None:
+        """As `begin`, for some of one lane who want the newest of a stream and no more."""
+        members = {
+            one.descriptor: one
+            for one in listeners  # without those who have had to leave again meanwhile
+            if one.behind is None and self.listeners.get(one.descriptor) is one
+        }
+        first, stream = next(iter(members.values()), None), gathering.stream(lane.name)
+        if first is None:
+            return
+        if stream.over:
+            word = ended(Admission(gathering.space.space, lane.name), gathering.phase)
+            for listener in members.values():
+                self.refuse(listener, word)
+            return
+        lane.stream, behind = stream, Behind()
+        slot = lane.enter(stream.wheel.tick, self._cadence.stride, len(members))
+        for listener in members.values():
+            listener.slot = slot
+        behind.joined = stream.ring.head
+        behind.position = self._greetings.begins_at(stream, slot)
+        key = (stream.ring.head, behind.position, slot.position, int(self.now))
+        data = lane.greeting[1]
+        if lane.greeting[0] != key:
+            data = self._greetings.of(gathering, first, behind)
+            if behind.position != slot.position:  # one greeting does not reach so far
+                for listener in members.values():
+                    listener.behind = behind.twin(data)
+                    self._catch_up(listener, listener.behind)
+                return
+            lane.greeting = (key, data)
+        slot.members.update(members)
+        self._send(members, data, slot)
 
     def gap_s(self) -> float:
         """Between two ticks: no longer than everybody's sends take, so that few wait for nobody."""
@@ -220,7 +229,8 @@ class Delivery:
         elif slot.position < ring.head:
             data = lane.frames_from(slot.position)
             slot.position = ring.head
-            self._send(slot, data)
+            self.sent_bytes += len(data) * len(slot.members)
+            self._send(slot.members, data, slot)
         early, slot.early = slot.early, {}
         for listener in early.values():
             if listener.behind is not None:
@@ -233,19 +243,12 @@ class Delivery:
                 return
             if slot.number in target.slots:
                 self._serve(gathering, target, target.slots[slot.number])
-            self._send(carry(slot, lane, target), gathering.turnover(target))
+            apart = carry(slot, lane, target)
+            self._send(apart.members, gathering.turnover(target), apart)
 
-    def _send(self, slot: Slot, data: bytes) -> None:
-        """One `send` for each; whoever cannot take all of it waits for room in its socket."""
-        members, size = slot.members, len(data)
-        self.sent_bytes += size * len(members)
-        ring = self._ring
-        if not self._plain:
-            short, gone = send_all(members, data)
-        elif ring is None or len(members) < URING_SENDS_MIN or size > URING_BYTES:
-            short, gone = write_all(members, data)
-        else:
-            short, gone = ring.write_all(members, data)
+    def _send(self, members: dict[int, Listener], data: bytes, slot: Slot) -> None:
+        """One `send` for each of some in a slot; whoever cannot take all of it waits for room."""
+        short, gone = self._sender.send(members, data)
         for descriptor, sent in short:
             listener = members[descriptor]
             behind = listener.behind = Behind()
@@ -312,8 +315,10 @@ class Delivery:
         if listener.gathering is not None:
             listener.gathering.leave(listener, self.now)
             listener.gathering.attendance.stalls += reason in _STALLED
-        with contextlib.suppress(OSError):
+        try:
             self._epoll.unregister(listener.descriptor)
+        except OSError as error:
+            _telemetry.debug("epoll had forgotten a listener: %s", error)
         listener.close()
 
     def drop_stuck(self, stuck_s: float) -> None:

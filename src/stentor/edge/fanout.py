@@ -150,10 +150,7 @@ class Fanout(threading.Thread):
 
     def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
         """Take over a connection, a plain one as a descriptor. To be called from any thread."""
-        if isinstance(connection, int):
-            self._intake.inbox.append(Listener(connection, admission))
-        else:
-            self._intake.inbox.append(Listener(connection.fileno(), admission, connection))
+        self._intake.inbox.append((connection, admission))
         self._ring()
 
     def claim(self, claims: Iterable[Claim]) -> None:
@@ -163,7 +160,7 @@ class Fanout(threading.Thread):
 
     def take(self, descriptor: int, admission: Admission) -> None:
         """Take over a plain connection. To be called from this loop alone."""
-        self._intake.inbox.append(Listener(descriptor, admission))
+        self._intake.inbox.append((descriptor, admission))
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
         """Call back when a descriptor is readable or broken, with what epoll says of it."""
@@ -190,7 +187,7 @@ class Fanout(threading.Thread):
         """Send until told to stop."""
         try:
             self._cpu_s = thread_cpu_s()
-            self._delivery.open_ring()
+            self._delivery.open()
             self.hear(self._wake, lambda _: _drain(self._wake))
             self.hear(self._bell.fileno(), self._bell_rang)
             for name in self._first:
@@ -381,8 +378,7 @@ class Fanout(threading.Thread):
         self.warm.set()
         self._reporting.close()
         self._delivery.close()
-        for listener in self._intake.inbox:
-            listener.close()
+        self._intake.close()
         for gathering in self._gatherings.values():
             gathering.close()
         self._bell.close()

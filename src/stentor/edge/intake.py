@@ -3,6 +3,7 @@
 Belongs to the thread that sends; only `inbox` and `claims` are filled by others.
 """
 
+import ssl
 from collections import deque
 from collections.abc import Callable
 
@@ -12,8 +13,9 @@ from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
 from stentor.edge.gathering import Gathering
 from stentor.edge.icy import format_of
+from stentor.edge.lane import Lane
 from stentor.edge.leases import Leases
-from stentor.edge.listener import Listener
+from stentor.edge.listener import Behind, Listener
 from stentor.edge.radio import Line
 from stentor.edge.reporting import Reporting
 from stentor.ids import SpaceId
@@ -53,7 +55,7 @@ class Intake:
             radio_count: how many listen by radio.
             reporting: knows what the usher wants, and what can be held.
         """
-        self.inbox: deque[Listener] = deque()
+        self.inbox: deque[tuple[int | ssl.SSLSocket, Admission]] = deque()
         self.claims: deque[Claim] = deque(maxlen=CLAIMS_WAITING_MAX)
         self._delivery = delivery
         self._leases = leases
@@ -83,11 +85,36 @@ class Intake:
             self._busy_since = None
         elif self._busy_since is None:
             self._busy_since = self._delivery.now
+        if self.inbox:
+            self._take_some_in()
+
+    def _take_some_in(self) -> None:
+        together: dict[Lane, tuple[Gathering, list[Listener]]] = {}
+        wall_s = self._clock.wall_time() / 1e9
         for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
-            listener = self.inbox.popleft()
-            behind = listener.behind
-            if self._delivery.add(listener) and behind is not None and behind.admission is not None:
-                self._take_in(listener, behind.admission)
+            connection, admission = self.inbox.popleft()
+            listener = _listener(connection, admission)
+            if not self._delivery.add(listener):
+                continue
+            gathering = self._take_in(listener, admission, wall_s)
+            lane = listener.lane
+            if gathering is None or lane is None:
+                continue
+            if admission.cursor is None and admission.since is None:
+                if lane not in together:
+                    together[lane] = (gathering, [])
+                together[lane][1].append(listener)
+            else:
+                listener.behind = Behind(admission)
+                self._delivery.begin(gathering, listener)
+        for lane, (gathering, listeners) in together.items():
+            self._delivery.begin_together(gathering, lane, listeners)
+
+    def close(self) -> None:
+        """Let go of those who wait."""
+        for connection, admission in self.inbox:
+            _listener(connection, admission).close()
+        self.inbox.clear()
 
     @property
     def ticketed(self) -> int:
@@ -104,26 +131,29 @@ class Intake:
         for listener in self._leases.sweep(self._delivery.now, ends=ends):
             self._delivery.dismiss(listener, "expired")
 
-    def _take_in(self, listener: Listener, admission: Admission) -> None:
+    def _take_in(self, listener: Listener, admission: Admission, wall_s: float) -> Gathering | None:
+        """Give a listener a place; where it may begin at once, if it may."""
         delivery = self._delivery
         counts = self._counts(listener)
-        if admission.number and (why := self._lease(listener, admission)):
+        if admission.number and (why := self._lease(listener, admission, wall_s)):
             delivery.refuse(listener, unheard(why))
-            return
+            return None
         gathering = self._gathering_of(SpaceId(admission.space))
         if gathering is None:
             delivery.refuse(listener, not_followed())
-            return
+            return None
         gathering.enter(listener, admission, self._line, delivery.now)
         if len(delivery.listeners) > self._listeners_max or not counts:
             delivery.refuse(listener, full())
         elif self._is_beyond_share(admission):
             delivery.refuse(listener, ticketless_full())
         elif gathering.may_begin(admission) and not gathering.space.is_behind(admission.resumes_at):
-            delivery.begin(gathering, listener)
+            return gathering
         else:
+            listener.behind = Behind(admission)
             gathering.waiting[listener.descriptor] = listener
             gathering.changed = True
+        return None
 
     def _counts(self, listener: Listener) -> bool:
         """Whether a listener's client may have one more."""
@@ -143,10 +173,15 @@ class Intake:
         # Without an usher there are no tickets; radio players could show none in any case.
         return bool(format_of(admission.stream)) and self._radio_count() > most
 
-    def _lease(self, listener: Listener, admission: Admission) -> str:
+    def _lease(self, listener: Listener, admission: Admission, wall_s: float) -> str:
         """Let a listener listen by its ticket; why not, if it may not."""
-        now, wall_s = self._delivery.now, self._clock.wall_time() / 1e9
-        why, displaced = self._leases.take(listener, admission, now, wall_s)
+        why, displaced = self._leases.take(listener, admission, self._delivery.now, wall_s)
         if displaced is not None:
             self._delivery.dismiss(displaced, "elsewhere")
         return why
+
+
+def _listener(connection: int | ssl.SSLSocket, admission: Admission) -> Listener:
+    if isinstance(connection, int):
+        return Listener(connection, admission)
+    return Listener(connection.fileno(), admission, connection)

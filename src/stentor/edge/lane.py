@@ -76,8 +76,8 @@ class Lane:
         self._head = -1
         self._joined: dict[int, bytes] = {}
 
-    def enter(self, tick: int, stride: int) -> Slot:
-        """A slot for one more listener.
+    def enter(self, tick: int, stride: int, count: int = 1) -> Slot:
+        """A slot for one more listener, or for some who have come together.
 
         The slot served last is the best: it has everything, and its next turn is a whole cadence
         away. Those before it are nearly as good, so nobody is put where it is crowded.

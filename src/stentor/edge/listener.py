@@ -70,6 +70,12 @@ class Behind:
         self.ends = False
         self.waits = False
 
+    def twin(self, pending: bytes) -> "Behind":
+        """Another who is at the same place, with so much to be sent."""
+        twin = Behind()
+        twin.pending, twin.position, twin.joined = pending, self.position, self.joined
+        return twin
+
 
 class Listener:
     """One admitted connection. While it is in its slot's place nothing here ever changes.
@@ -81,7 +87,7 @@ class Listener:
         lane: with whom it shares its bytes, likewise.
         slot: once it has begun.
         lease: what it listens by; None without a ticket.
-        behind: None while it has what its slot has.
+        behind: None while it has what its slot has, and before it was looked at.
     """
 
     __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "lease", "slot", "wire")
@@ -97,7 +103,7 @@ class Listener:
         self.lane: Lane | None = None
         self.slot: Slot | None = None
         self.lease: Lease | None = None
-        self.behind: Behind | None = Behind(admission)
+        self.behind: Behind | None = None
 
     def push(self, behind: Behind) -> bool:
         """Send what is pending; True when the socket took all of it.
@@ -122,6 +128,12 @@ class Listener:
     def close(self) -> None:
         """End the connection; the end of an answer still reaches it."""
         ends = self.behind is not None and self.behind.ends
+        if self.wire is None and not ends:
+            try:
+                os.close(self.descriptor)
+            except OSError:  # an error that was left to be told; it is closed
+                return
+            return
         wire: socket.socket | None = self.wire
         with contextlib.suppress(OSError):
             if self.wire is not None and ends:
