@@ -659,6 +659,9 @@ POLL_MIN_S = 3.0
 """A waiting page asks no more often."""
 POLL_MAX_S = 10.0
 """And, times 1.25 for jitter, no more seldom: what it shows is never older than 15 s."""
+MEANWHILE_SHARE = 0.9
+"""Who waits may hear the radio stream meanwhile, while less than this share of all chairs is taken:
+it is admission that takes its time then, and not room that is missing."""
 PATIENCE_S = 60
 """Who would rather not compute has a turn so much later."""
 PATIENCE_UNITS = 4

@@ -18,8 +18,9 @@ class Node:
         url: the public door.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         self._data = data
+        self._options = options
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -29,7 +30,7 @@ class Node:
     async def __aenter__(self) -> "Node":
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "stentor", "serve", "--data", str(self._data), "--edges", "1",
-            "--listen", f"127.0.0.1:{self._port}", "--udp-listen", "127.0.0.1",
+            "--listen", f"127.0.0.1:{self._port}", "--udp-listen", "127.0.0.1", *self._options,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         assert self._process.stdout is not None

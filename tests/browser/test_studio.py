@@ -36,6 +36,36 @@ async def browser() -> AsyncIterator[Browser]:
         await made.close()
 
 
+async def test_a_full_house_has_a_line_before_its_door(tmp_path: Path, browser: Browser) -> None:
+    async with Node(tmp_path / "data", "--listeners-max", "1") as node:
+        host = await host_at_the_door(node, browser)
+        await host.click("#join")
+        await host.click("#start")
+        await expect(host.locator("#count-capacity")).to_have_text("1", timeout=10_000)
+        address = host.url.replace("/studio/", "/s/")
+        first, second = [await (await browser.new_context()).new_page() for _ in range(2)]
+        for page in (first, second):
+            await page.goto(address)
+            await page.click("#listen")
+            if page is first:
+                await until(page, "stentor.state === 'playing'")
+        await expect(second.locator("#state")).to_contain_text("You have a place", timeout=10_000)
+        assert await face(second, "connects") == 0
+        await first.close()
+        await until(second, "stentor.state === 'playing'", 20)
+
+        await host.select_option("#step", "5")
+        await host.click("#force")
+        await host.click("#ask-yes")
+        await expect(second.locator("#notice")).to_contain_text("no new live listeners are let in")
+        third = await (await browser.new_context()).new_page()
+        await third.goto(address)
+        await third.click("#listen")
+        await expect(third.locator("#state")).to_have_text("No new live listeners are let in now.")
+        await until(second, "stentor.rendition === 'opus-low'")
+        assert await face(second, "state") == "playing"
+
+
 async def host_at_the_door(node: Node, browser: Browser) -> Page:
     context = await browser.new_context()
     space = await node.make_space(context.request, "The night shift")

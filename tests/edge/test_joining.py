@@ -114,6 +114,31 @@ async def test_when_all_is_taken_the_next_hold_places(
     assert inside.status == 200, inside
 
 
+async def test_who_waits_hears_the_radio_while_there_is_room_to_spare(
+    paths: Paths, programme: Programme, start: Callable[..., Running]
+) -> None:
+    programme.begin()
+    hall = Hall(paths, waiting_room="always")
+    await hall.open()
+    running = start()
+    hall.edge.capacity = 40
+    hall.edge.spaces[SPACE] = EdgeSpace([10, 0, 0], began=10)
+    await told(running, lambda one: one.get("mode") == "places" and one.get("listeners") == 10)
+    place = await join(running)
+    assert place.json()["meanwhile"] == f"/s/{SPACE}/radio.mp3"
+    visitor = await running.visit()
+    visitor.write(f"HEAD /s/{SPACE}/radio.mp3 HTTP/1.1\r\nHost: a\r\n{carried(place)}\r\n\r\n")
+    assert (await visitor.head()).status == 200
+    for stream, shown in (("radio.mp3", "Cookie: stentor-place=x"), ("live/opus", carried(place))):
+        visitor = await running.visit()
+        visitor.write(f"HEAD /s/{SPACE}/{stream} HTTP/1.1\r\nHost: a\r\n{shown}\r\n\r\n")
+        assert (await visitor.head()).status == 503, stream
+    hall.edge.spaces[SPACE] = EdgeSpace([39, 0, 0], began=29)
+    await told(running, lambda one: one.get("listeners") == 39)
+    assert "meanwhile" not in (await join(running)).json()
+    await hall.close()
+
+
 async def test_the_last_step_shuts_the_door_and_hosts_may_force_it(
     hall: Hall, start: Callable[..., Running]
 ) -> None:

@@ -72,8 +72,12 @@ def admitted(client: Client, decision: Decision) -> Answer:
     return client.given(200, told, "ticket", decision.ticket_text, lease_s + GONE_S)
 
 
-def placed(client: Client, decision: Decision) -> Answer:
-    """A place, how many are before it, and how long that will probably take."""
+def placed(client: Client, decision: Decision, *, meanwhile: bool) -> Answer:
+    """A place, how many are before it, and how long that will probably take.
+
+    Args:
+        meanwhile: the radio stream may be heard until then.
+    """
     place, wait = decision.place, decision.wait
     assert place is not None, "who is placed has a place"
     assert wait is not None, "and is told how long it will be"
@@ -85,6 +89,8 @@ def placed(client: Client, decision: Decision) -> Answer:
         "poll_after_s": decision.poll_after_s,
         "why": decision.cause,
     }
+    if meanwhile:
+        told["meanwhile"] = f"/s/{client.space}/radio.mp3"
     age_s = max(0.0, place.turn_us / 1e6 - client.now_s) + GONE_S + TURN_AHEAD_MAX_S
     return client.given(202, told, "place", decision.place_text, age_s)
 

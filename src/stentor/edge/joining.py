@@ -18,17 +18,19 @@ from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.edge.witness import BAD, Witness
 from stentor.errors import Refused, Unavailable
-from stentor.gate import shares, signing, tickets
-from stentor.gate.notice import CLOSED, OPEN, Force
+from stentor.gate import places, shares, signing, tickets
+from stentor.gate.notice import CLOSED, OPEN, PLACES, Force, Notice
 from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked, Decision
 from stentor.gate.tickets import ANYBODY, ON_STAGE, Ticket
-from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX
+from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX, MEANWHILE_SHARE
 from stentor.shield import Shield, Verb
 from stentor.tokens import Keyring
 
 _HOSTS = frozenset({"host", "cohost"})
 _SHOWN = frozenset({"lease", "again", "claim"})
 """Causes that are only given to whoever has shown a ticket or place of ours."""
+_SCARCE = 4
+"""From this step of the ladder on nothing is given that is not owed."""
 _FORGED = frozenset({tickets.INVALID, tickets.WRONG_SPACE})
 
 
@@ -107,7 +109,7 @@ class Joining:
                 self._renew(decision.ticket.number, decision.ticket.expires_at_s)
             return join_answers.admitted(client, decision)
         if decision.outcome == PLACED:
-            return join_answers.placed(client, decision)
+            return join_answers.placed(client, decision, meanwhile=_spares(rules.notice))
         if decision.outcome == CHALLENGED:
             return join_answers.challenged(decision)
         if decision.cause in BAD:
@@ -195,6 +197,21 @@ class Joining:
             self._forged(visitor)
         raise tickets.refused(found)
 
+    def may_hear_radio(self, request: Request, space: str, ticket: Ticket | None) -> None:
+        """As `may_listen`; who has a place may hear the radio stream while there is room to spare.
+
+        Raises:
+            Unavailable: `door.places` or `door.closed`.
+        """
+        rules = self._doors.of(space).rules
+        shown = request.header("stentor-place") or request.cookie(PLACE_COOKIE)
+        if ticket is None and shown and _spares(rules.notice):
+            valid = self._doors.keys.at(self._clock.wall_time() / 1e9).valid
+            if places.read(shown, space, valid) is not None:
+                rules.tally.funnel("radio")
+                return
+        self.may_listen(space, ticket, "radio")
+
     def may_listen(self, space: str, ticket: Ticket | None, what: str) -> None:
         """Whether sound may be given: with a ticket; without one only while nobody has to wait.
 
@@ -246,3 +263,9 @@ class Joining:
             return ANYBODY
         claims = tokens.check(token, self._keyring, self._clock.wall_time() / 1e9)
         return ON_STAGE if claims.kind == "seat" and claims.space == space else ANYBODY
+
+
+def _spares(notice: Notice) -> bool:
+    """Whether chairs are free although people wait: those who wait may be given something of it."""
+    room = notice.listeners < MEANWHILE_SHARE * notice.capacity
+    return notice.mode == PLACES and notice.step < _SCARCE and room

@@ -218,7 +218,7 @@ class Routes:
         )
         if known.card.phase in _OVER:
             return ended(admission, known.card.phase)
-        self.joining.may_listen(known.card.space, ticket, "radio")
+        self.joining.may_hear_radio(request, known.card.space, ticket)
         if request.method == "HEAD":
             return icy.begins(known.card, admission.stream, self.url)
         return self.entrance.let_in(admission, visitor.address, ticket)

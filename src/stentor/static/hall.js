@@ -219,14 +219,16 @@ export class Hall {
   #draw(told, door = told) {
     const { ahead, share, waitS } = this.#place;
     const words = rangeInWords(waitS);
-    put(this.of, ahead === 1 ? " person is ahead of you" : " people are ahead of you");
+    put(this.of, ahead === 0 ? "to be let in: nobody is ahead of you" : ahead === 1 ? " person is ahead of you"
+      : " people are ahead of you");
     const trigger = door.step ? reason(door.why, door.figures) : "";
     const because = door.opens_us > door.at_ms * 1_000 ? drawnAt(door.opens_us / 1_000)
       : WHY[told.why] ?? (door.step >= 4 ? ladderSentence(door)
         : `${upper(trigger || crowd(door))}. ${doubt(door.step ? door.why : "")}`);
-    const long = words ? `${upper(words)}.` : "Nobody can say yet how long it takes.";
+    const long = words && ahead !== 0 ? `${upper(words)}.` : ahead === 0 ? "As soon as a place is free."
+      : "Nobody can say yet how long it takes.";
     const expect = `${long} Keep this page open.`;
-    this.#fill(ahead === null ? "" : ahead.toLocaleString(), share,
+    this.#fill(ahead === null ? "" : ahead === 0 ? "Next" : ahead.toLocaleString(), share,
       this.missed ? `Your turn passed while you were away: you have a new place, near the front. ${expect}` : expect,
       because, recordingIn(door.recording_at_ms));
     this.#light(share);
@@ -254,6 +256,7 @@ export class Hall {
     if (nowS() - this.#spokenAtS < SPEAK_EVERY_S || (this.#spokenAtS > 0 && !shorter)) return;
     this.#spokenAtS = nowS();
     this.spokenS = waitS?.likely ?? Infinity;
+    if (ahead === 0) return put(this.spoken, "You are next.");
     const before = ahead === null ? "" : `${ahead.toLocaleString()} people are ahead of you. `;
     put(this.spoken, before + (words && `${upper(words)}.`));
   }
@@ -307,7 +310,7 @@ const WHY = {
 };
 
 const crowd = ({ listeners = 0, capacity = 0 }) => capacity && listeners > 0.95 * capacity
-  ? `All ${capacity.toLocaleString()} places are taken, and each that becomes free goes to the next in line`
+  ? `All places are taken (${capacity.toLocaleString()}), and each that becomes free goes to the next in line`
   : "More people come at once than can be let in at once";
 
 const drawnAt = (atMs) => `The doors open at ${timeOfDay(atMs)}. Whoever is here by then is let in in an ` +

@@ -56,8 +56,9 @@ export class Place {
 
   #estimate(told, leftTurnS) {
     let likely = NaN;
-    if (told.called_per_s > 0 && this.ahead !== null) likely = this.ahead / told.called_per_s;
-    else if (told.mark_per_s > 0) likely = leftTurnS / told.mark_per_s;
+    if (told.called_per_s !== undefined && this.ahead !== null) {
+      if (told.called_per_s > 0) likely = this.ahead / told.called_per_s;
+    } else if (told.mark_per_s > 0) likely = leftTurnS / told.mark_per_s;
     this.#stillLooks = Number.isFinite(likely) ? 0 : this.#stillLooks + 1;
     if (this.#stillLooks > STILL_LOOKS_MAX) this.#range = null; // nothing moves: nobody can say
     if (this.#stillLooks) return;
