@@ -50,7 +50,7 @@ def evenings(incident: Incident) -> list[tuple[str, int, Incident]]:
         calm.people.count = int(calm.people.usual * chance.uniform(0.75, 1.2))
         calm.people.burst, calm.people.burst_s = chance.uniform(0.25, 0.6), chance.uniform(30, 240)
         rows.append((f"ear{number}space000"[:12], BEGIN_MS - 7 * DAY_MS * (number + 1), calm))
-    return [("thenightof00", BEGIN_MS, incident), *rows]
+    return [("badn1ght0000", BEGIN_MS, incident), *rows]
 
 
 def write(paths: Paths, incident: Incident) -> str:
@@ -58,7 +58,7 @@ def write(paths: Paths, incident: Incident) -> str:
     paths.create()
     for space, begin_ms, one in evenings(incident):
         _write_one(paths, space, begin_ms, one, play(one, space, begin_ms))
-    return "thenightof00"
+    return "badn1ght0000"
 
 
 def _write_one(paths: Paths, space: str, begin_ms: int, one: Incident, told: Evening) -> None:
