@@ -1,4 +1,4 @@
-"""The report of an incident: from drawn evenings on a real disk to figures, page and command line."""
+"""The report of an incident: from drawn evenings on a real disk to figures, page and command."""
 
 import json
 import subprocess
