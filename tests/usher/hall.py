@@ -76,10 +76,10 @@ class Edge:
             for _ in range(10):
                 heard, there = self.link.hear()
                 self.notices |= {notice.space: notice for notice in heard}
+                await asyncio.sleep(0.02)
                 if not there:
                     self.link.close()
                     break
-                await asyncio.sleep(0.02)
 
     async def until(
         self, space: str, wanted: Callable[[Notice], bool], seconds: float = 6.0
