@@ -491,7 +491,7 @@ RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 # Shield ------------------------------------------------------------------------------------------
 # All rates are of one gate: a node with N of them lets N times as much through.
 SHIELD_HOST_RATES = (
-    (200.0, 6_000.0),
+    (1_000.0, 2_000.0),
     (2_000.0, 20_000.0),
     (50.0, 4_000.0),
     (10.0, 200.0),
@@ -499,7 +499,8 @@ SHIELD_HOST_RATES = (
 )
 """What one host may do a second, and at once, in the order of `shield.Verb`: connections, requests,
 joins without a ticket or place, tickets that are not genuine, what is malformed. 2,000 people
-behind one address come within ten seconds with three connections each; none forges any."""
+behind one address come within ten seconds with three connections each, and none forges tickets;
+a thousand connections a second that ask for the page cost a gate a tenth of a core."""
 SHIELD_PREFIX_FACTOR = 2.0
 """A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""
 SHIELD_KEYS_MAX = 16_384
@@ -514,9 +515,15 @@ STANDING_S = 240.0
 """They count for so long at least: two leases."""
 STANDING_FACTOR = 20.0
 """Such a prefix may do so many times as much: what a gate can look at and refuse by itself."""
-OFFENCES_PER_S = 50.0
+OFFENCES_PER_S = 50
 """Refusals a second that are borne: a crowd that presses reload is not a flood."""
-OFFENCES_BURST = 500.0
+OFFENCE_SECONDS = 4
+"""Who exceeds that in so many seconds is kept out. Meanwhile people behind the same address may
+come by good standing."""
+OFFENCE_SECONDS_AGAIN = 2
+"""The same, of who was kept out before."""
+OFFENCE_GAP_S = 5
+"""Seconds further apart than this are not counted together."""
 BAN_MIN_S = 60.0
 """Who keeps exceeding is kept out for so long; twice as long each time."""
 BAN_MAX_S = 3_600.0
@@ -534,7 +541,7 @@ people on slow radio within ten seconds have about 200."""
 KERNEL_SOURCE_PER_S = 4_000
 """New connections of one host the kernel lets through to the door: closing that many costs a gate
 4 % of a core."""
-KERNEL_SOURCE_BURST = 12_000
+KERNEL_SOURCE_BURST = 8_000
 KERNEL_SOURCES_MAX = 65_535
 """Hosts whose rate the kernel keeps: 8 MB. When it is full, others are let through unmeasured."""
 SHIELD_LINES_MAX = 80

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from stentor.edge.conversation import Deadlines
 from stentor.limits import HALF_OPEN_PREFIX_MAX, SHIELD_HOST_RATES
 from stentor.shield import Verb
-from tests.edge.client import Visitor
 from tests.edge.conftest import Running
 
 PLENTY = (1e6, 1e6)
@@ -128,21 +127,19 @@ async def test_a_prefix_that_says_nothing_loses_its_oldest_and_nobody_elses(
             one.close()
 
 
-async def test_a_flood_at_the_shields_own_rates_is_kept_out(start: Callable[..., Running]) -> None:
+async def test_nonsense_without_a_pause_is_bounded_at_the_shields_own_rates(
+    start: Callable[..., Running],
+) -> None:
     running = start(uncounted="127.0.0.1")
-    _, burst = SHIELD_HOST_RATES[Verb.MALFORMED]
+    per_s, burst = SHIELD_HOST_RATES[Verb.MALFORMED]
 
     def flood() -> int:
-        heard = 0
-        for _ in range(round(burst) + 700):
-            heard += bool(answer(running.port, "127.9.9.9", b"\x16\x03\r\n\r\n"))
-        return heard
+        count = round(burst) + 200
+        return sum(
+            bool(answer(running.port, "127.9.9.9", b"\x16\x03\r\n\r\n")) for _ in range(count)
+        )
 
     heard = await asyncio.to_thread(flood)
-    assert burst <= heard < burst + 100
-    assert not await asyncio.to_thread(answer, running.port, "127.9.9.9", GET)
-    told = (await running.health())["shield"]
-    assert told["bans"] == 1
-    assert told["shut_out"] > 0
-    visitor: Visitor = await running.visit()
-    assert (await visitor.get("/healthz")).status == 200
+    assert burst <= heard < burst + 10 * per_s
+    assert (await running.health())["shield"]["malformed"] > 0
+    assert await asyncio.to_thread(answer, running.port, "127.9.9.9", GET), "sense is heard"

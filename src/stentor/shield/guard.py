@@ -20,6 +20,8 @@ from stentor.shield.offenders import Offenders
 from stentor.shield.prefixes import source_of
 from stentor.shield.standing import Standing
 
+FORGET_EVERY_S = 10.0
+
 
 class Verb(enum.IntEnum):
     """What somebody does; each has a rate of its own (`limits.SHIELD_HOST_RATES`)."""
@@ -72,6 +74,7 @@ class Shield:
         self._standing = Standing()
         self._news: list[tuple[str, float]] = []
         self._refused = [0] * len(Verb)
+        self._forgot_at = 0.0
         self._told: dict[str, int] = {}
         self._banned = 0
         self._shut_out = 0
@@ -143,7 +146,9 @@ class Shield:
 
     def news(self, now: float) -> list[tuple[str, float]]:
         """Bans since the last call, for the kernel; to be called every second or so."""
-        self._offenders.forget(now)
+        if now - self._forgot_at > FORGET_EVERY_S:
+            self._forgot_at = now
+            self._offenders.forget(now)
         news, self._news = self._news, []
         return news
 

@@ -37,8 +37,10 @@ class Line:
         """Say and hear what there is; to be called every second or so."""
         news = self._shield.news(now)
         if self._socket is None:
-            if now < self._retry_at or not self._dial():
-                self._retry_at = max(self._retry_at, now + SHIELD_RETRY_S)
+            if now < self._retry_at:
+                return
+            self._retry_at = now + SHIELD_RETRY_S
+            if not self._dial():
                 return
             self._waiting = self._shield.bans(now)
         else:
