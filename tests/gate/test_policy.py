@@ -53,6 +53,22 @@ def test_an_open_door_admits_what_it_was_granted_and_no_more() -> None:
     assert made.report().outcomes == {}
 
 
+def test_chairs_that_a_notice_cannot_know_of_are_taken_off_its_grant() -> None:
+    made = door(grant=10)
+    for number in range(4):
+        made.decide(Asked(1, number), NOW_US)
+    made.report(NOW_US + S)
+    for number in range(4, 6):
+        made.decide(Asked(1, number), NOW_US + S)
+    made.hear(Notice(SPACE, NOW_US // 1_000 + 1_100, grant=10), NOW_US + 2 * S)
+    got = [made.decide(Asked(1, 10 + one), NOW_US + 2 * S).outcome for one in range(10)]
+    assert got.count("admitted") == 8, "the report was heard, the two after it were not"
+    made.report(NOW_US + 3 * S)
+    made.hear(Notice(SPACE, NOW_US // 1_000 + 2_900, grant=10), NOW_US + 3 * S)
+    got = [made.decide(Asked(1, 30 + one), NOW_US + 3 * S).outcome for one in range(10)]
+    assert got.count("admitted") == 0, "the notice was on its way before the report was"
+
+
 def test_a_ticket_is_renewed_with_its_number_whatever_the_crowd() -> None:
     made = door(grant=1)
     first = made.decide(Asked(1, 5), NOW_US)

@@ -107,9 +107,9 @@ class Doors:
         Args:
             fresh: the usher is a new one: it is told of every door how far the last one was.
         """
-        spaces = {}
+        spaces, now_us = {}, self.now_us
         for name, door in self._doors.items():
-            told = door.rules.report()
+            told = door.rules.report(now_us)
             if fresh or told.outcomes or told.funnel or told.challenges:
                 spaces[name] = told
         demands, self._taken = self._taken, {}

@@ -147,16 +147,25 @@ class Door:
     let_in: LetIn = field(default_factory=LetIn)
     _left: int = 0
     _reserve_left: int = 0
+    _given: int = 0
+    _given_before: int = 0
+    _told_us: int = 0
     _holders: dict[int, int] = field(default_factory=dict)
     _let_in: dict[int, int] = field(default_factory=dict)
     _marks_us: list[int] = field(default_factory=list)
     _marks_at_s: list[int] = field(default_factory=list)
 
     def hear(self, notice: Notice, now_us: int) -> None:
-        """The usher's next notice; what was not given away of the last one is not kept."""
+        """The usher's next notice; what was not given away of the last one is not kept.
+
+        What it did not know of yet is: chairs given since the last report it can have had.
+        """
+        unknown = self._given if self._told_us else 0
+        if self._told_us > notice.at_ms * 1_000:
+            unknown += self._given_before
         self.notice = notice
         self.heard_at_us = now_us
-        self._left, self._reserve_left = notice.grant, notice.reserve
+        self._left, self._reserve_left = max(0, notice.grant - unknown), notice.reserve
         self._holders = dict(notice.heavy)
         self._let_in.clear()
         if not self._marks_us or notice.admitting_us > self._marks_us[-1]:
@@ -173,9 +182,10 @@ class Door:
         self.tally.note(decision, asked.prefix)
         return decision
 
-    def report(self) -> GateSpace:
-        """What happened since the last report."""
+    def report(self, now_us: int = 0) -> GateSpace:
+        """What happened since the last report; 0: it is heard before anything else happens."""
         notice = self.notice
+        self._given_before, self._given, self._told_us = self._given, 0, now_us
         mark = (notice.admitting_us, notice.lapsed_us, notice.gone_us, notice.called)
         return self.tally.take(mark)
 
@@ -306,6 +316,7 @@ class Door:
         if self._left <= 0:
             return False
         self._left -= 1
+        self._given += 1
         self.let_in.add(number, now_us + int(self.lease_s * 1e6))
         if self.notice.share:
             self._let_in[prefix] = self._let_in.get(prefix, 0) + 1
