@@ -683,6 +683,8 @@ SHARE_BURST_MIN = 8
 """The same, and the chairs of one prefix, when people do: a household, an office."""
 SHARE_REFILL_S = 30
 """So long until it may do so again."""
+SHARE_KEPT_S = 300.0
+"""A new usher keeps the share of the last one: it does not know yet who asks for how much."""
 SHARE_FLOOR = 0.01
 """Of all chairs, what one prefix may hold in any case: behind an address may be thousands."""
 HEAVY_PREFIXES = 64

@@ -45,6 +45,8 @@ class Memory(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         since_s: how long ago the step was taken; `forced`: the step the host wants.
+        share: of one prefix. Who asked for how much is not kept, for it is about people: until
+            that is known again the share stays as it was.
     """
 
     mark: MarkMemory
@@ -53,3 +55,4 @@ class Memory(msgspec.Struct, frozen=True, array_like=True):
     figures: dict[str, float] = {}
     since_s: float = 0.0
     forced: int | None = None
+    share: int = 0

@@ -36,6 +36,7 @@ from stentor.limits import (
     HEAVY_PREFIXES,
     LISTEN_PRIOR_S,
     RESERVE_SHARE,
+    SHARE_KEPT_S,
     SHOW_UP_S,
     USHER_PREFIXES_MAX,
 )
@@ -66,6 +67,8 @@ class _Space:
     holders: dict[int, int] = field(default_factory=dict)
     asking: dict[int, float] = field(default_factory=dict)
     contended: bool = False
+    share: int = 0
+    share_kept_until: float = 0.0
 
     @property
     def holding(self) -> int:
@@ -110,7 +113,7 @@ class Usher:
     def memory(self, space: str, now: float) -> Memory:
         """What is to outlive this usher."""
         one = self._space(space)
-        return Memory(one.mark.memory(), *one.ladder.memory(now))
+        return Memory(one.mark.memory(), *one.ladder.memory(now), one.share)
 
     def recall(self, space: str, memory: Memory, now: float) -> None:
         """Go on where another usher stopped."""
@@ -119,6 +122,7 @@ class Usher:
         step, why, figures = memory.step, memory.why, memory.figures
         one.ladder.recall(step, why, figures, now - memory.since_s, now)
         one.ladder.force(memory.forced, "host")
+        one.share, one.share_kept_until = memory.share, now + SHARE_KEPT_S
 
     def gate(self, report: GateReport, now: float, wall_ms: int) -> None:
         """A gate reports."""
@@ -274,7 +278,7 @@ class Usher:
             mode = OPEN
         if step >= 4:
             mode = CLOSED if step >= 5 else PLACES
-        share, heavy = self._share(space)
+        share, heavy = self._share(space, now)
         grant = min(anybody, int(ramp)) if mode != CLOSED else 0
         since = space.ladder.since
         notice = Notice(
@@ -311,7 +315,7 @@ class Usher:
             }
         return pressure
 
-    def _share(self, space: _Space) -> tuple[int, tuple[tuple[int, int], ...]]:
+    def _share(self, space: _Space, now: float) -> tuple[int, tuple[tuple[int, int], ...]]:
         """While people wait for chairs: what one prefix may hold, and who holds nearly that."""
         space.contended = space.mark.waiting > max(8, space.chairs // 200)
         if not space.contended:
@@ -321,7 +325,9 @@ class Usher:
             asks[prefix] = asks.get(prefix, 0) + int(count)
         most = sorted(asks.values(), reverse=True)[:HEAVY_PREFIXES]
         others = max(0.0, space.holding + space.mark.waiting - sum(most))
-        share = share_of_prefix(most, others, space.chairs)
+        if now >= space.share_kept_until:
+            space.share = share_of_prefix(most, others, space.chairs)
+        share = space.share
         near = [(prefix, count) for prefix, count in space.holders.items() if 2 * count >= share]
         near.sort(key=lambda one: -one[1])
         return share, tuple(near[:HEAVY_PREFIXES]) if share else ()
