@@ -5,7 +5,7 @@ ARGS ?=
 CASE ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse drill split hls-cache bench hold cadence fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse drill split hls-cache bench bench-door hold cadence fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,10 @@ split: venv-test ## Kill and stop gates and edges again and again, and look at t
 bench: venv-test ## Measure an edge beside the limit in C, Icecast and nginx: cost, delay, joins, TLS.
 	@scripts/packages.sh bench
 	@exec $(BIN)/python -m bench.edge $(ARGS)
+
+bench-door: venv-test ## Measure what a gate does for each second of a core, beside nginx: pages, tickets, refusals.
+	@scripts/packages.sh bench
+	@exec $(BIN)/python -m bench.door $(ARGS)
 
 hold: venv-test ## Hold 60,000 listeners at once on this machine, on four edges.
 	@scripts/packages.sh bench

@@ -38,10 +38,12 @@ def crowd(
     core: int | None = CLIENT_CORE,
     progress: Callable[[dict[str, Any]], None] | None = None,
     until: threading.Event | None = None,
+    client: str = "crowd",
 ) -> Heard:
     """Let a crowd hear a server.
 
     Args:
+        client: which load client.
         arguments: for the load client.
         core: where it runs; None: anywhere.
         progress: is given each line of `--every`.
@@ -50,7 +52,7 @@ def crowd(
     Raises:
         Unavailable: `bench.failed`: the client ended without figures.
     """
-    program = str(tools.program("crowd"))
+    program = str(tools.program(client))
     command = on_core(core, [program, "--to", f"127.0.0.1:{server.port}", *arguments])
     cpu_before, began = server.cpu_s(), 0.0
     join_cpu_s = cpu_s = seconds = 0.0

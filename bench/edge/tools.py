@@ -18,6 +18,7 @@ BUILT = SOURCES.parent.parent / "build" / "bench"
 PROGRAMS = {
     "crowd": (["crowd.c", "run.c", "hear.c", "options.c"], ["-lssl", "-lcrypto"]),
     "limit": (["limit.c"], ["-lssl", "-lcrypto"]),
+    "ask": (["../door/ask.c"], []),
 }
 FLAGS = ["-O2", "-Wall", "-Wextra", "-std=gnu11"]
 
@@ -33,7 +34,8 @@ def program(name: str) -> Path:
     BUILT.mkdir(parents=True, exist_ok=True)
     with (BUILT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs that begin together compile once
-        newest = max(path.stat().st_mtime for path in SOURCES.glob("*.[ch]"))
+        folders = {(SOURCES / source).parent for source in sources}
+        newest = max(path.stat().st_mtime for one in folders for path in one.glob("*.[ch]"))
         if built.exists() and built.stat().st_mtime > newest:
             return built
         compiler = shutil.which("gcc") or shutil.which("cc")

@@ -1,0 +1,1 @@
+"""What a gate can do beside nginx: pages, tickets, refusals."""
