@@ -24,7 +24,8 @@ sub vcl_recv {
             set req.url = regsub(req.url, "\?.*", "");
         }
         set req.url = std.querysort(req.url);
-        unset req.http.Cookie;
+        # A ticket may come along: it decides whether the edge answers, and never what.
+        set req.http.Cookie = regsub(req.http.Cookie, "^(?:.*; ?)?(stentor-ticket=[^;]*).*$|^.*$", "\1");
         unset req.http.Authorization;
         return (hash);
     }
@@ -44,8 +45,12 @@ sub vcl_backend_response {
         # An old playlist is worse than one that is waited for.
         set beresp.grace = 0s;
         set beresp.keep = 0s;
-        if (beresp.status >= 400) {
-            # Else a refusal would let everybody through who asks the same, for two minutes.
+        # Else a refusal would let everybody through who asks the same, for two minutes.
+        if (beresp.http.Cache-Control ~ "no-store") {
+            # It is one player's: whoever asks the same in this second is asked for by themselves.
+            set beresp.ttl = 1s;
+            set beresp.uncacheable = true;
+        } else if (beresp.status >= 400) {
             set beresp.ttl = 1s;
         }
         return (deliver);

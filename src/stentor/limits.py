@@ -447,6 +447,15 @@ LEDGER_PARTS_MAX = 32
 """Counts of gates that are kept apart before they are put together."""
 TICKETLESS_SHARE = 0.25
 """Of an edge's places, those for players that can show no ticket."""
+HLS_CLIENT_S = 30.0
+"""A player that has asked for nothing for so long is not counted any more: seven media segments."""
+HLS_TELL_S = 8.0
+"""The other gates hear of a player so often, while it keeps asking."""
+HLS_PLAYERS_MAX = 16_384
+"""Players without a ticket that a gate counts, and tickets it follows: about 200 bytes each."""
+NEIGHBOUR_KEYS_MAX = 2_048
+"""Players one datagram between gates names; more in a tenth of a second are told next time."""
+NEIGHBOUR_PAUSE_S = 0.1
 HEAVY_HOLDERS_MIN = 4
 """Listeners of one prefix at one edge from which on it is looked at who has the most."""
 CAPACITY_SMOOTHED = 0.25

@@ -10,9 +10,14 @@ from pathlib import Path
 import pytest
 
 from bench.hls.caches import Origin, varnish
+from stentor.gate.notice import PLACES
+from stentor.paths import Paths
 from tests.edge.client import Listener, Visitor
 from tests.edge.conftest import Running
+from tests.edge.desk import Desk
 from tests.edge.programme import SPACE, Programme
+from tests.edge.test_double_use import ticket
+from tests.edge.test_players import until_mode
 
 HLS = f"/s/{SPACE}/hls"
 CROWD = 20
@@ -105,3 +110,19 @@ async def test_a_live_response_flows_through(cache: Cached, programme: Programme
     programme.play(3)
     await listener.until(5)
     await listener.close()
+
+
+async def test_a_refusal_that_is_one_players_is_not_handed_to_another(
+    cache: Cached, programme: Programme, paths: Paths, running: Running
+) -> None:
+    programme.begin()
+    programme.play(40)
+    desk = Desk(paths)
+    await desk.report()
+    await until_mode(desk, running.port, PLACES)
+    visitor = await Visitor.to(cache.port)
+    assert (await visitor.get(f"{HLS}/opus.m3u8")).status == 503
+    cookie = ticket(paths).replace("Stentor-Ticket: ", "Cookie: a=b; stentor-ticket=")
+    assert (await visitor.get(f"{HLS}/opus.m3u8", cookie)).status == 200
+    desk.close()
+    await visitor.close()

@@ -70,6 +70,11 @@ class Listeners(Protocol):
         """Take a connection over; a plain one is a descriptor."""
         ...
 
+    @property
+    def capacity(self) -> int:
+        """Listeners that all edges of the node can hold."""
+        ...
+
     def renew(self, number: int, until_s: int) -> None:
         """A ticket's lease goes on until then, UTC seconds."""
         ...

@@ -164,6 +164,12 @@ class Links:
             if link is not but:
                 link.tell(claims)
 
+    @property
+    def capacity(self) -> int:
+        """Listeners that these edges can hold, as they said last."""
+        told = (link.status for link in self._links if link.socket is not None)
+        return sum(min(status.capacity, status.listeners_max) for status in told)
+
     def heard(self, link: Link) -> None:
         """An edge has said something."""
 

@@ -5,8 +5,11 @@ from stentor.config import Settings
 from stentor.edge.doors import Doors
 from stentor.edge.doorstep import Listeners
 from stentor.edge.joining import Joining
+from stentor.edge.neighbours import Neighbours
+from stentor.edge.players import Players
 from stentor.edge.usher_line import UsherLine
 from stentor.edge.witness import Witness
+from stentor.gate.signing import prefix_secret
 from stentor.paths import Paths
 from stentor.shield import Shield
 from stentor.tokens import Keyring
@@ -17,7 +20,7 @@ class Reception:
 
     Attributes:
         joining: answers those who want to come in.
-        line: to the usher; to be opened and closed.
+        players: those who hear by HLS.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class Reception:
     ) -> None:
         doors = Doors(keyring, clock, round(settings.lease_s))
         witness = Witness(doors, clock)
-        self.line = UsherLine(
+        self._line = UsherLine(
             paths.socket("usher"),
             f"gate-{index}",
             doors,
@@ -46,8 +49,34 @@ class Reception:
             witness,
             keyring,
             clock,
-            force=self.line.force,
+            force=self._line.force,
             renew=listeners.renew,
             shield=shield,
             challenges=settings.challenge != "off",
         )
+        self.players = Players(
+            self.joining,
+            prefix_secret(keyring),
+            clock,
+            lambda: listeners.capacity,
+            self._tell_neighbours,
+        )
+        others = [number for number in range(settings.edge_count) if number != index]
+        self._neighbours = Neighbours(
+            paths.socket(f"door-{index}"),
+            [paths.socket(f"door-{number}") for number in others],
+            self.players.hear,
+        )
+
+    def open(self) -> None:
+        """Begin to speak to the usher and to the other gates."""
+        self._line.open()
+        self._neighbours.open()
+
+    def close(self) -> None:
+        """Speak to nobody any more."""
+        self._line.close()
+        self._neighbours.close()
+
+    def _tell_neighbours(self, key: int) -> None:
+        self._neighbours.tell(key)

@@ -14,6 +14,7 @@ from stentor.edge.cards import Cards, KnownCard
 from stentor.edge.doorstep import Listeners
 from stentor.edge.entrance import Entrance
 from stentor.edge.joining import Joining
+from stentor.edge.players import Players
 from stentor.edge.proxy import Upstream, Visitor
 from stentor.edge.recordings import Recordings
 from stentor.edge.request import Request
@@ -44,6 +45,7 @@ class Routes:
     stage: Upstream
     keyring: Keyring
     joining: Joining
+    players: Players
     entrance: Entrance
     clock: Clock
     url: str
@@ -141,6 +143,11 @@ class Routes:
             case [file] if file.startswith("radio."):
                 return self._radio(request, visitor, known, file.removeprefix("radio."))
             case ["hls", *path]:
+                if known.card.phase not in _OVER:
+                    try:
+                        self.players.let_in(request, visitor, known.card.space)
+                    except StentorError as error:  # it is nobody else's: no cache may keep it
+                        return of_error(error, ("Access-Control-Allow-Origin", "*"))
                 now_s = self.clock.wall_time() / 1e9
                 return await self.recordings.hls(request, known, path, now_s)
             case _:

@@ -21,7 +21,6 @@ from stentor.edge.entrance import Entrance
 from stentor.edge.fanout import Fanout
 from stentor.edge.handover import Edges
 from stentor.edge.hatch import Hatch
-from stentor.edge.joining import Joining
 from stentor.edge.page import SpacePages
 from stentor.edge.proxy import Upstream
 from stentor.edge.reception import Reception
@@ -117,22 +116,21 @@ async def serve(
     siblings = Siblings(fanout, others, clock)
     shield = _shield(settings, bounds)
     reception = Reception(settings, paths, paths.keyring(), clock, index, siblings, shield)
-    joining = reception.joining
     public = _door(
-        settings, paths, clock, siblings, certificate, door, bounds, index, joining, shield
+        settings, paths, clock, siblings, certificate, door, bounds, index, reception, shield
     )
     fanout.start()
     siblings.open()
     # A long log takes a second to read: until then the node's other edges take those who join.
     await asyncio.to_thread(fanout.warm.wait, WARM_S)
-    reception.line.open()
+    reception.open()
     public.open()
     _telemetry.info("edge %d is open", index)
     try:
         await _until(stop, certificate, fanout.is_alive)
     finally:
         await public.close()
-        reception.line.close()
+        reception.close()
         siblings.close()
         fanout.stop()
         await asyncio.to_thread(fanout.join, SHUTDOWN_S)
@@ -162,17 +160,18 @@ async def serve_gate(
     bounds = bounds or Bounds()
     shield = _shield(settings, bounds)
     reception = Reception(settings, paths, paths.keyring(), clock, index, edges, shield)
-    joining = reception.joining
-    public = _door(settings, paths, clock, edges, certificate, door, bounds, index, joining, shield)
+    public = _door(
+        settings, paths, clock, edges, certificate, door, bounds, index, reception, shield
+    )
     edges.open()
-    reception.line.open()
+    reception.open()
     public.open()
     _telemetry.info("gate %d is open", index)
     try:
         await _until(stop, certificate, lambda: True)
     finally:
         await public.close()
-        reception.line.close()
+        reception.close()
         edges.close()
 
 
@@ -254,7 +253,7 @@ def _door(
     listening: socket.socket,
     bounds: Bounds,
     index: int,
-    joining: Joining,
+    reception: Reception,
     shield: Shield,
 ) -> Door:
     files = static.load()
@@ -271,7 +270,8 @@ def _door(
         web=Upstream("web", paths.socket("web"), PROXIED_MAX, 0),
         stage=Upstream("stage", paths.socket("stage"), PROXIED_MAX, STREAMS_PROXIED_MAX),
         keyring=keyring,
-        joining=joining,
+        joining=reception.joining,
+        players=reception.players,
         entrance=Entrance(uncounted, prefix_secret(keyring), clock, index),
         clock=clock,
         url=settings.url,

@@ -42,6 +42,12 @@ class Siblings(Links):
         """Whether there is no place in this process: the others accept for themselves."""
         return self._fanout.is_full
 
+    @property
+    def capacity(self) -> int:
+        """Listeners that all of them can hold."""
+        own = self._fanout.status()
+        return min(own.capacity, own.listeners_max) + super().capacity
+
     def status(self) -> Status:
         """How this process stands."""
         return self._fanout.status()
