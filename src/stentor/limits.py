@@ -512,6 +512,18 @@ behind one address come within ten seconds with three connections each, and none
 a thousand connections a second that ask for the page cost a gate a tenth of a core."""
 SHIELD_PREFIX_FACTOR = 2.0
 """A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""
+FAIR_WINDOW_S = 1.0
+"""While the door does not keep up, connections are divided among prefixes anew each second."""
+FAIR_TIGHTENED = 0.8
+FAIR_EASED = 1.3
+"""Of what was looked at in a second, as much is looked at in the next while the queue of the door
+does not run empty; and so many times as much once it does."""
+FAIR_LEVEL_MIN = 8.0
+"""Connections a second a prefix has at one gate in any case: a household that presses reload."""
+FAIR_PREFIXES_MAX = 32_768
+"""Prefixes counted in a second; those beyond come for the first time, and are let in."""
+DOOR_BEHIND_S = 0.3
+"""A door that has not seen its queue empty for so long does not keep up."""
 SHIELD_KEYS_MAX = 16_384
 """Hosts or prefixes in one generation of a table: 25 MB when every table is full twice over."""
 SHIELD_GENERATION_S = 900.0

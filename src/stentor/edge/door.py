@@ -27,6 +27,7 @@ from stentor.limits import (
     CLIENT_DEAD_MS,
     CONNECTIONS_MAX,
     DEFER_ACCEPT_S,
+    DOOR_BEHIND_S,
     DOOR_RECEIVE_BUFFER_BYTES,
     LISTENER_SEND_BUFFER_BYTES,
     LISTENER_UNSENT_BYTES,
@@ -99,6 +100,8 @@ class Door:
         self._sweeping: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._turned_away = 0
+        self._behind_since: float | None = None
+        """Since when there were more in the queue than were taken in a row."""
         self._closing = False
 
     def open(self) -> None:
@@ -157,6 +160,7 @@ class Door:
             try:
                 descriptor, address = accept()
             except BlockingIOError:
+                self._behind_since = None
                 return  # another was faster
             except OSError as error:
                 if error.errno in _FULL:
@@ -174,6 +178,7 @@ class Door:
             else:
                 self._receive(descriptor, peer, now, is_full=room <= 0)
             room -= 1
+        self._behind_since = now if self._behind_since is None else self._behind_since
 
     def _make_room(self) -> None:
         """Let go of those who have not asked for anything for longest."""
@@ -273,6 +278,8 @@ class Door:
         self._doorstep.sweep(now)
         self._arrivals.sweep(now)
         self._line.tend(now)
+        behind = self._behind_since
+        self._shield.fairness.look(now, pressed=behind is not None and now - behind > DOOR_BEHIND_S)
         self._sweeping = loop.call_later(
             min(SWEEP_S, self._conversations.deadlines.header_s), self._sweep
         )

@@ -16,6 +16,7 @@ from stentor.limits import (
     STANDING_FACTOR,
 )
 from stentor.shield.buckets import Buckets
+from stentor.shield.fairness import Fairness
 from stentor.shield.offenders import Offenders
 from stentor.shield.prefixes import source_of
 from stentor.shield.standing import Standing
@@ -72,6 +73,8 @@ class Shield:
         )
         self._offenders = Offenders()
         self._standing = Standing()
+        self.fairness = Fairness()
+        """What each prefix may have while more come than can be looked at."""
         self._news: list[tuple[str, float]] = []
         self._refused = [0] * len(Verb)
         self._forgot_at = 0.0
@@ -83,7 +86,14 @@ class Shield:
 
     def connected(self, address: str, now: float) -> bool:
         """Whether a new connection is to be looked at; if not, it is closed without a byte."""
-        return self.asked(address, _CONNECTION, now)
+        if not self.asked(address, _CONNECTION, now):
+            return False
+        if address in self._uncounted:
+            return True
+        _, prefix = source_of(address)
+        standing = self._standing
+        scale = STANDING_FACTOR if standing.kept and standing.is_good(prefix) else 1.0
+        return self.fairness.take(prefix, scale)
 
     def asked(self, address: str, verb: Verb, now: float, *, behind: bool = False) -> bool:
         """Whether somebody may do this once more; it is counted.
@@ -167,4 +177,5 @@ class Shield:
             "bans": self._banned,
             "shut_out": self._shut_out,
             "half_open": self.half_open,
+            "shed": self.fairness.shed,
         }
