@@ -31,6 +31,7 @@ HONEST_SHARE_MIN = 0.95
 AWAY_S = 3.0
 BACK_S_MAX = 5.0
 HOSTS_START_S_MAX = 3.0
+ANSWER_S = 15.0
 
 
 _quiet: dict[str, dict[str, Any]] = {}
@@ -170,11 +171,15 @@ async def _in_the_middle(there: Evening) -> dict[str, Any]:
     try:
         other = await place.create_space("Another evening")
         second = await place.take_host_seat(other, None)
-        place.follow(second)
         began = clock.now()
-        await second.commanded("space.start")
-        await second.heard("space.started", began, 10.0)
-        figures["hosts_start_s"] = round(clock.now() - began, 3)
+        command = asyncio.create_task(second.commanded("space.start"))
+        while '"phase":"live"' not in place.paths.card(other).read_text():
+            await asyncio.sleep(0.02)
+            if clock.now() - began > ANSWER_S:
+                break
+        else:
+            figures["hosts_start_s"] = round(clock.now() - began, 3)
+        await command
     except (StentorError, OSError) as error:
         there.telling.say(f"another host cannot start: {error}")
     assert there.guest is not None
