@@ -500,7 +500,7 @@ RADIO_MESSAGE_BYTES_MAX = 64 * 1024
 # Shield ------------------------------------------------------------------------------------------
 # All rates are of one gate: a node with N of them lets N times as much through.
 SHIELD_HOST_RATES = (
-    (1_000.0, 2_000.0),
+    (500.0, 1_500.0),
     (2_000.0, 20_000.0),
     (50.0, 4_000.0),
     (10.0, 200.0),
@@ -509,7 +509,7 @@ SHIELD_HOST_RATES = (
 """What one host may do a second, and at once, in the order of `shield.Verb`: connections, requests,
 joins without a ticket or place, tickets that are not genuine, what is malformed. 2,000 people
 behind one address come within ten seconds with three connections each, and none forges tickets;
-a thousand connections a second that ask for the page cost a gate a tenth of a core."""
+a thousand connections a second that ask for the page cost gates a tenth of a core."""
 SHIELD_PREFIX_FACTOR = 2.0
 """A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""
 FAIR_WINDOW_S = 1.0
@@ -538,6 +538,8 @@ STANDING_FACTOR = 20.0
 """Such a prefix may do so many times as much: what a gate can look at and refuse by itself."""
 OFFENCES_PER_S = 50
 """Refusals a second that are borne: a crowd that presses reload is not a flood."""
+OFFENCES_MANY_PER_S = frozenset({1_000, 2_000})
+"""A second with so many counts twice, and with so many three times: a machine's own doing."""
 OFFENCE_SECONDS = 4
 """Who exceeds that in so many seconds is kept out. Meanwhile people behind the same address may
 come by good standing."""
@@ -548,6 +550,12 @@ OFFENCE_GAP_S = 5
 BAN_MIN_S = 60.0
 """Who keeps exceeding is kept out for so long; twice as long each time."""
 BAN_MAX_S = 3_600.0
+BAN_TRICKLE_PER_S = 20
+"""New connections of somebody who is kept out that are let in all the same: behind the address may
+be people, and they can show it (`STANDING_PASSES`)."""
+BAN_TRICKLE_BURST = 5
+BAN_TRICKLE_ALL_PER_S = 500
+"""The same of all who are kept out together, in the kernel."""
 OFFENDER_FORGOTTEN_S = 7_200.0
 """So long after a ban the next is a first one again."""
 BANS_MAX = 65_536
@@ -559,10 +567,10 @@ PREFIX_CONNECTIONS_MAX = 8_000
 HALF_OPEN_PREFIX_MAX = 512
 """Connections of one prefix that have not asked for anything yet; its own oldest makes room. 2,000
 people on slow radio within ten seconds have about 200."""
-KERNEL_SOURCE_PER_S = 4_000
-"""New connections of one host the kernel lets through to the door: closing that many costs a gate
-4 % of a core."""
-KERNEL_SOURCE_BURST = 8_000
+KERNEL_SOURCE_PER_S = 3_000
+"""New connections of one host the kernel lets through to the door: closing that many costs gates
+5 % of a core, and 10,000 people behind one address are there within ten seconds."""
+KERNEL_SOURCE_BURST = 6_000
 KERNEL_SOURCES_MAX = 65_535
 """Hosts whose rate the kernel keeps: 8 MB. When it is full, others are let through unmeasured."""
 SHIELD_LINES_MAX = 80

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stentor import node
+from stentor.limits import STANDING_PASSES
 from stentor.paths import Paths
 from stentor.shield import Shield, serve
 from stentor.shield.line import Line
@@ -122,7 +123,7 @@ def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
     shield = Shield(frozenset())
     line = Line(paths.socket("shield"), shield)
     for number in range(50_000):
-        shield.connected("10.77.3.3", 1.0 + number / 5e3)
+        shield.connected("10.77.3.3", 10.0 + number / 5e3)
     line.tend(20.0)
     assert not line.is_up, "nobody is there yet"
     held = helper(here, paths)
@@ -141,9 +142,19 @@ def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
     wait_for(lambda: "10.77.3.3" in banned(here), "the ban")
     line.tend(36.0)
     assert line.kept_out == 1
-    ask(paths, Unban("10.77.3.3/32"))
+    for number in range(STANDING_PASSES):
+        shield.vouched("10.77.3.3", number, 36.5)
     line.tend(37.0)
-    assert not shield.bans(37.0), "the gate forgets whom the operator forgives"
+    wait_for(lambda: "10.77.3.3" not in banned(here), "the pardon of who is many people")
+    line.tend(38.0)
+    assert line.kept_out == 0
+    for number in range(20_000):
+        shield.connected("10.77.4.4", 40.0 + number / 5e3)
+    line.tend(45.0)
+    wait_for(lambda: "10.77.4.4" in banned(here), "the ban")
+    ask(paths, Unban("10.77.4.4/32"))
+    line.tend(46.0)
+    assert not shield.bans(46.0), "the gate forgets whom the operator forgives"
     line.close()
 
 
@@ -177,7 +188,7 @@ def test_one_host_that_connects_without_a_pause_is_slowed_by_the_kernel(
     )
     here.run(sys.executable, "-c", flood, syn("10.77.3.3", "10.77.0.1", PORT).hex())
     [dropped] = [line for line in elements(here).splitlines() if "update @rates4 {" in line]
-    assert int(dropped.split("packets ")[2].split()[0]) > 5_000
+    assert int(dropped.split("packets ")[-1].split()[0]) > 5_000
     assert here.call(PORT, "10.77.3.4") == ["in"]
 
 

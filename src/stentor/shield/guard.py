@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stentor.limits import (
+    BAN_TRICKLE_BURST,
+    BAN_TRICKLE_PER_S,
     SHIELD_HOST_RATES,
     SHIELD_KEYS_MAX,
     SHIELD_NEWS_MAX,
@@ -22,6 +24,8 @@ from stentor.shield.prefixes import source_of
 from stentor.shield.standing import Standing
 
 FORGET_EVERY_S = 10.0
+PARDON = 0.0
+"""Seconds of a ban that has come to its end."""
 
 
 class Verb(enum.IntEnum):
@@ -72,6 +76,7 @@ class Shield:
             Buckets(rates, factor, SHIELD_KEYS_MAX) for factor in (1.0, SHIELD_PREFIX_FACTOR)
         )
         self._offenders = Offenders()
+        self._trickle = Buckets([(BAN_TRICKLE_PER_S, BAN_TRICKLE_BURST)], 1.0, SHIELD_KEYS_MAX)
         self._standing = Standing()
         self.fairness = Fairness()
         """What each prefix may have while more come than can be looked at."""
@@ -107,13 +112,12 @@ class Shield:
             return True
         host, prefix = source_of(address)
         offenders, standing = self._offenders, self._standing
-        if (
-            offenders.kept
-            and not behind
-            and (offenders.is_banned(host, now) or offenders.is_banned(prefix, now))
-        ):
-            self._shut_out += 1
-            return False
+        if verb is _CONNECTION and offenders.kept and not behind:
+            banned = self._banned_key(host, prefix, now)
+            if banned:
+                let_in = self._trickle.take(banned, 0, now)
+                self._shut_out += not let_in
+                return let_in
         scale = STANDING_FACTOR if standing.kept and standing.is_good(host) else 1.0
         if not self._hosts.take(host, verb, now, scale):
             self._offended(host, verb, now, behind or scale > 1.0)
@@ -124,6 +128,11 @@ class Shield:
             return False
         return True
 
+    def _banned_key(self, host: str, prefix: str, now: float) -> str:
+        if self._offenders.is_banned(host, now):
+            return host
+        return prefix if self._offenders.is_banned(prefix, now) else ""
+
     def _offended(self, key: str, verb: Verb, now: float, spared: bool) -> None:
         self._refused[verb] += 1
         # Joins over their rate are challenged, which many people at once may be.
@@ -132,8 +141,11 @@ class Shield:
         ban_s = self._offenders.offended(key, now)
         if ban_s:
             self._banned += 1
-            if len(self._news) < SHIELD_NEWS_MAX:
-                self._news.append((key, ban_s))
+            self._tell(key, ban_s)
+
+    def _tell(self, key: str, seconds: float) -> None:
+        if len(self._news) < SHIELD_NEWS_MAX:
+            self._news.append((key, seconds))
 
     def vouched(self, address: str, number: int, now: float) -> None:
         """Somebody has shown a genuine ticket or place, or was given a ticket.
@@ -145,6 +157,9 @@ class Shield:
             return
         for key in source_of(address):
             self._standing.shown(key, number, now)
+            if self._offenders.is_banned(key, now) and self._standing.is_good(key):
+                self._offenders.forgive(key)  # there are people behind it
+                self._tell(key, PARDON)
 
     def forgive(self, key: str) -> None:
         """Let a host or prefix in again: the operator says so."""
@@ -155,7 +170,7 @@ class Shield:
         return self._offenders.banned(now)
 
     def news(self, now: float) -> list[tuple[str, float]]:
-        """Bans since the last call, for the kernel; to be called every second or so."""
+        """Bans (and pardons) since the last call, for the kernel; to be called every second."""
         if now - self._forgot_at > FORGET_EVERY_S:
             self._forgot_at = now
             self._offenders.forget(now)

@@ -15,6 +15,9 @@ from typing import IO
 
 from stentor.errors import Unavailable
 from stentor.limits import (
+    BAN_TRICKLE_ALL_PER_S,
+    BAN_TRICKLE_BURST,
+    BAN_TRICKLE_PER_S,
     BANS_MAX,
     KERNEL_ANSWER_S,
     KERNEL_SOURCE_BURST,
@@ -168,12 +171,29 @@ def table(port: int, spared: Iterable[Network]) -> Iterator[str]:
             f"add set inet {name} rates{version} {{ type ipv{version}_addr; flags dynamic,timeout; "
             f"size {KERNEL_SOURCES_MAX}; timeout 10s; }}"
         )
+    for version, bits in _SETS:
+        yield (
+            f"add set inet {name} trickle{version}_{bits} {{ type ipv{version}_addr; "
+            f"flags dynamic,timeout; size {KERNEL_SOURCES_MAX}; timeout 10s; }}"
+        )
+    yield f"add chain inet {name} banned"
+    for version, bits in _SETS:
+        yield (
+            f"add rule inet {name} banned update @trickle{version}_{bits} "
+            f"{{ {_masked(version, bits)} limit rate over "
+            f"{BAN_TRICKLE_PER_S}/second burst {BAN_TRICKLE_BURST} packets }} counter drop"
+        )
+    yield (
+        f"add rule inet {name} banned limit rate over {BAN_TRICKLE_ALL_PER_S}/second "
+        f"burst {BAN_TRICKLE_ALL_PER_S} packets counter drop"
+    )
+    yield f"add rule inet {name} banned accept"
     yield f"add chain inet {name} fresh"
     rule = f"add rule inet {name} fresh"
     for network in spared:
         yield f"{rule} {_FAMILIES[network.version]} saddr {network} return"
     for (version, bits), members in _SETS.items():
-        yield f"{rule} {_masked(version, bits)} @{members} counter drop"
+        yield f"{rule} {_masked(version, bits)} @{members} jump banned"
     for version, bits in ((4, 32), (6, 64)):
         yield (
             f"{rule} update @rates{version} {{ {_masked(version, bits)} limit rate over "

@@ -1,13 +1,14 @@
 """A gate's line to the helper that keeps the kernel's drop list; nothing here ever waits."""
 
 import contextlib
+import itertools
 import socket
 from pathlib import Path
 
 from stentor.limits import BANS_MAX, SHIELD_MESSAGE_BYTES_MAX, SHIELD_RETRY_S, SHIELD_TOLD_MAX
 from stentor.shield import words
-from stentor.shield.guard import Shield
-from stentor.shield.words import Ban
+from stentor.shield.guard import PARDON, Shield
+from stentor.shield.words import Ban, Unban
 
 
 class Line:
@@ -87,6 +88,11 @@ class Line:
         assert self._socket is not None
         with contextlib.suppress(BlockingIOError):  # the rest is said at the next turn
             while self._waiting:
-                batch = self._waiting[:SHIELD_TOLD_MAX]
-                self._socket.send(words.encode(Ban(batch)))
-                del self._waiting[:SHIELD_TOLD_MAX]
+                bans = list(itertools.takewhile(_is_ban, self._waiting[:SHIELD_TOLD_MAX]))
+                said = Ban(bans) if bans else Unban(self._waiting[0][0])
+                self._socket.send(words.encode(said))
+                del self._waiting[: len(bans) or 1]
+
+
+def _is_ban(news: tuple[str, float]) -> bool:
+    return news[1] != PARDON

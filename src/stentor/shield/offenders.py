@@ -7,6 +7,7 @@ from stentor.limits import (
     OFFENCE_GAP_S,
     OFFENCE_SECONDS,
     OFFENCE_SECONDS_AGAIN,
+    OFFENCES_MANY_PER_S,
     OFFENCES_PER_S,
     OFFENDER_FORGOTTEN_S,
     SHIELD_KEYS_MAX,
@@ -49,7 +50,7 @@ class Offenders:
         if one.second != second:
             one.second, one.count = second, 0
         one.count += 1
-        if one.count != OFFENCES_PER_S:
+        if one.count != OFFENCES_PER_S and one.count not in OFFENCES_MANY_PER_S:
             return 0.0
         one.bad_seconds = one.bad_seconds + 1 if second - one.bad_at <= OFFENCE_GAP_S else 1
         one.bad_at = second
