@@ -673,10 +673,12 @@ REPORT_TURNS_MAX = 1_024
 """Seconds of turns in one gate's report of one Space."""
 LET_IN_REMEMBERED = 65_536
 """Numbers a gate remembers having let in: some 5 MB for a Space that fills fast."""
-REPORT_PREFIXES = 16
+REPORT_PREFIXES = 32
 """Prefixes named in it: those that took the most places."""
 TALLY_PREFIXES_MAX = 16_384
 """Prefixes counted between two reports; who comes when all are taken is not among the heaviest."""
+CALL_AHEAD_S = 8.0
+"""People are called for chairs that will be free so much later: so long they take to come."""
 MARK_TRAIL_US = 2_000_000
 """The mark stays so far behind the newest turns: reports of them are still on their way."""
 NOTICE_STALE_S = 10.0
@@ -689,6 +691,14 @@ SHOW_UP_LEARNT_MAX = 2_000.0
 """People remembered when it is learnt how many come when called: the latest count."""
 LISTEN_PRIOR_S = 1_200.0
 """How long people stay, before anything is known of this audience."""
+FORECAST_MEMORY_S = 900.0
+"""How long it counts how soon somebody left."""
+BELIEVE_EVERY_S = 5
+"""How often the usher thinks about it anew: it takes a millisecond."""
+LEAVE_PRIOR_S = 1_800.0
+"""How long people wait before they give up, before anything is known of this audience."""
+LEAVE_PRIOR_WEIGHT = 5e7
+"""How much that counts: as if 5,000 people had been called after waits that differ by 100 s."""
 WAIT_MAX_S = 86_400.0
 """No estimate is longer."""
 POLL_MIN_S = 3.0
@@ -716,8 +726,12 @@ SHARE_KEPT_S = 300.0
 """A new usher keeps the share of the last one: it does not know yet who asks for how much."""
 SHARE_FLOOR = 0.01
 """Of all chairs, what one prefix may hold in any case: behind an address may be thousands."""
+SHARED_OUT = 0.92
+"""Of the chairs, those that prefixes share while people wait: who comes next finds one sooner."""
 HEAVY_PREFIXES = 64
 """Prefixes named in a notice, and in an edge's report."""
+ASKING_HALF_S = 7_200.0
+"""In so long it counts half as much that a prefix took a place."""
 USHER_PREFIXES_MAX = 16_384
 """Prefixes the usher remembers having asked for places."""
 RESERVE_SHARE = 0.05
@@ -743,7 +757,7 @@ LADDER_CALM_S = 30.0
 """Calm must last so long before the first step down."""
 LADDER_DOWN_S = 20.0
 """Between two steps down."""
-LADDER_EASE = 0.8
+LADDER_EASE = 0.9
 """A step is left when what it was taken for is below so much of its threshold."""
 CAPACITY_BUSY = 0.7
 """The share of its processor an edge plans with: joins, parts and the unforeseen have the rest."""

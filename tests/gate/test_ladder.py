@@ -49,8 +49,8 @@ def test_between_the_thresholds_it_stays() -> None:
     ladder = Ladder(QUICK)
     walk(ladder, [{"cpu": 0.72}] * 10)
     assert ladder.step == 1
-    assert set(walk(ladder, [{"cpu": 0.60}] * 60, 10.0)) == {1}
-    assert walk(ladder, [{"cpu": 0.50}] * 10, 70.0)[-1] == 0
+    assert set(walk(ladder, [{"cpu": 0.66}] * 60, 10.0)) == {1}
+    assert walk(ladder, [{"cpu": 0.60}] * 10, 70.0)[-1] == 0
 
 
 def test_many_who_come_are_asked_for_a_challenge_and_no_more() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stentor.gate.places import Place
-from stentor.gate.signing import KIND_CHALLENGE, DayKeys, opened_whole, sign
+from stentor.gate.signing import KIND_CHALLENGE, DayKeys, opened_whole, signed_whole
 from stentor.limits import CHALLENGE_BITS_MAX, CHALLENGE_S
 
 _FIXED = struct.Struct(">B4sBIQQ")
@@ -48,8 +48,8 @@ def ask(place: Place, bits: int, keys: DayKeys, wall_time_s: float) -> Challenge
     expires_at_s = int(wall_time_s) + CHALLENGE_S
     fixed = _FIXED.pack(KIND_CHALLENGE, keys.kid, bits, expires_at_s, place.number, place.turn_us)
     body = fixed + place.space.encode()
-    salt = sign(body, keys.key)
-    number = answer(salt, {keys.kid: keys.key})
+    salt, secret = signed_whole(body, keys.key)
+    number = _number(secret, bits)
     challenge = hashlib.sha256(f"{salt}{number}".encode()).hexdigest()
     return Challenge(challenge, salt, 1 << bits, expires_at_s)
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from stentor.gate.forecast import seconds_until
 from stentor.gate.notice import Notice
 from stentor.gate.places import SECOND_US
 from stentor.limits import (
     CLAIM_S,
     GONE_S,
+    LEAVE_PRIOR_S,
+    LEAVE_PRIOR_WEIGHT,
     SHOW_UP_LEARNT_MAX,
     SHOW_UP_PRIOR,
     TURN_BUCKETS_MAX,
@@ -25,6 +28,9 @@ from stentor.limits import (
 
 AGES_S = (0, 4, 9, 16, 30, 75, CLAIM_S)
 """Ages of a call; in each span between two of them its own share of those left claims."""
+_COMES_AFTER_S = 15
+"""By then most of those who come have come."""
+_FLOW_S = 90.0
 _PRIOR = (0.3, 0.5, 0.5, 0.4, 0.3, 0.3)
 _CURVE_POINTS = 16
 
@@ -81,7 +87,6 @@ class Mark:
         at_us: where it is.
         called: how many it has passed.
         waiting: how many have a turn beyond it.
-        leaving_per_s: the share of the waiting that gives up each second, as far as it shows.
     """
 
     def __init__(self, at_us: int = 0, called: int = 0) -> None:
@@ -93,8 +98,8 @@ class Mark:
         self._seconds: list[int] = []  # of the buckets, sorted
         self._calls: deque[_Call] = deque()
         self._been: deque[tuple[int, int]] = deque()
-        self._gave_up = 0.0
-        self._waited = 1.0 / 3600  # as if one in an hour had
+        self._flow = [0.0, 0.0]  # chairs taken, and people called a little before
+        self._patience = [0.0, 0.0, 0.0, 0.0, 0.0]  # sums of n, n w, n w w, n y, n w y
 
     def restore(self, at_us: int, called: int) -> None:
         """Go on where an usher before stopped, as a gate says."""
@@ -129,12 +134,22 @@ class Mark:
         self._buckets[second] += count * (1 - passed)
         self.waiting += count * (1 - passed)
 
-    def claimed(self, called_at_s: int, count: int) -> None:
-        """Some of those who were called in a second came, or will not be seen again."""
+    def claimed(self, called_at_s: int, count: int, *, held: bool = False) -> None:
+        """Some of those who were called in a second came; or had to be told to wait longer."""
         for call in self._calls:
             if call.at_s >= called_at_s:
                 call.left = max(0.0, call.left - count)
-                return
+                break
+        if not held:
+            self._flow[0] += count
+
+    @property
+    def takes(self) -> float:
+        """Chairs taken for each one who is called, lately; those who were held once included."""
+        took, called = self._flow
+        known = SHOW_UP_PRIOR
+        known_took = known * self.show_up.rest()[0]
+        return min(1.0, max(0.02, (known_took + took) / (known + called)))
 
     def expected(self, now_s: int) -> float:
         """How many of those called before will still come."""
@@ -144,7 +159,11 @@ class Mark:
             self._close_span(call)
             self._learn_patience(call)
         total = 0.0
+        self._flow[0] *= 1 - 1 / _FLOW_S
+        self._flow[1] *= 1 - 1 / _FLOW_S
         for call in self._calls:
+            if now_s - call.at_s == _COMES_AFTER_S:
+                self._flow[1] += call.count
             while now_s - call.at_s >= AGES_S[call.span + 1]:
                 self._close_span(call)
                 call.span += 1
@@ -159,7 +178,7 @@ class Mark:
             chairs: free ones that nobody called before will take.
             limit_us: the mark must stay behind it: turns there are still being given.
         """
-        wanted = chairs / max(0.05, self.show_up.rest()[0]) if chairs > 0 else 0.0
+        wanted = chairs / max(0.05, min(self.show_up.rest()[0], self.takes)) if chairs > 0 else 0.0
         called, weight = 0.0, 0.0
         while self._seconds:
             second = self._seconds[0]
@@ -213,8 +232,18 @@ class Mark:
 
     @property
     def leaving_per_s(self) -> float:
-        """The share of the waiting that gives up each second."""
-        return self._waited and self._gave_up / self._waited
+        """The share of the waiting that gives up each second.
+
+        The slope of a line: of those who waited w, e^-(b + slope w) came when they were called.
+        """
+        n, nw, nww, ny, nwy = self._patience
+        if n <= 0:
+            return 1 / LEAVE_PRIOR_S
+        along = nww - nw * nw / n
+        slope = (nwy - nw * ny / n + LEAVE_PRIOR_WEIGHT / LEAVE_PRIOR_S) / (
+            along + LEAVE_PRIOR_WEIGHT
+        )
+        return max(0.0, slope)
 
     def _call(self, now_s: int, count: float, waited_s: float) -> None:
         self.called += count
@@ -231,9 +260,10 @@ class Mark:
         self.show_up.learn(call.span, call.at_start, call.at_start - call.left)
 
     def _learn_patience(self, call: _Call) -> None:
-        shown = min(1.0, max(0.01, 1 - call.left / call.count))
-        self._gave_up = 0.98 * self._gave_up - math.log(shown) * call.count
-        self._waited = 0.98 * self._waited + call.waited_s * call.count
+        stayed_away = -math.log(min(1.0, max(0.01, 1 - call.left / call.count)))
+        n, w, y = call.count, call.waited_s, stayed_away
+        for at, one in enumerate((n, n * w, n * w * w, n * y, n * w * y)):
+            self._patience[at] = 0.99 * self._patience[at] + one
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -259,36 +289,15 @@ def ahead_of(turn_us: int, notice: Notice) -> int:
 
 
 def wait_of(turn_us: int, notice: Notice) -> Wait:
-    """How long the holder of a turn will probably wait.
+    """How long the holder of a turn will probably wait."""
+    return wait_for(ahead_of(turn_us, notice), notice)
 
-    First the chairs that are free are filled, as fast as the edges take people. Then each that
-    somebody leaves is one, and there are fewer before one every second, because some give up:
-    people called by t are (chairs a second) / share * (e^(leaving * t) - 1) / leaving.
-    """
-    ahead = ahead_of(turn_us, notice)
+
+def wait_for(ahead: int, notice: Notice) -> Wait:
+    """How long somebody will probably wait who has so many before them."""
     opens_in_s = max(0.0, notice.opens_us / 1e6 - notice.at_ms / 1e3)
-    at_once = min(ahead, notice.free)
-    fast_s = at_once / max(1.0, notice.ramp_per_s)
-    slow_s = _slowly(ahead - at_once, notice, notice.churn_per_s)
-    likely = min(WAIT_MAX_S, opens_in_s + fast_s + slow_s)
-    low = (
-        opens_in_s
-        + fast_s
-        + _slowly(ahead - at_once, notice, notice.churn_per_s * (1 + notice.doubt))
+    low, likely, high = (
+        min(WAIT_MAX_S, opens_in_s + seconds_until(people, notice.forecast))
+        for people in (ahead / (1 + notice.doubt), ahead, ahead * (1 + notice.doubt))
     )
-    high = (
-        opens_in_s
-        + fast_s
-        + _slowly(ahead - at_once, notice, notice.churn_per_s / (1 + notice.doubt))
-    )
-    return Wait(min(low, likely), likely, min(WAIT_MAX_S, high), ahead)
-
-
-def _slowly(people: float, notice: Notice, seats_per_s: float) -> float:
-    if people <= 0:
-        return 0.0
-    each_s = notice.show_up / max(1e-4, seats_per_s)
-    plain_s = people * each_s
-    if notice.leaving_per_s * plain_s < 0.01:
-        return min(WAIT_MAX_S, plain_s)
-    return min(WAIT_MAX_S, math.log1p(notice.leaving_per_s * plain_s) / notice.leaving_per_s)
+    return Wait(low, likely, high, ahead)

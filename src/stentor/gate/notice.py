@@ -30,16 +30,13 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
         gone_us: earlier turns than this are forgotten altogether.
         called: people whose turn has come since the Space opened, whether they came or not.
         called_per_s: how many more each second.
-        churn_per_s, free, leaving_per_s: chairs that become free each second, those that are free
-            now, and the share of those who wait that gives up each second: for estimates.
+        forecast: (seconds from now, people who will probably have been called by then).
         grant, reserve: chairs this one gate may give away until its next notice, to anybody and to
             accounts; they differ from gate to gate.
         heavy: prefixes (keyed) that hold nearly their share or more, and how many chairs.
         recording_at_ms: when the recording will probably be here; 0: unknown.
-        ramp_per_s: how many are called in a second as long as chairs are free.
-        show_up: the share of those who are called that comes.
         gates: how many gates there are, for what each of them counts by itself.
-        doubt: how uncertain `churn_per_s` is: it may be 1 + doubt times larger or smaller.
+        doubt: how uncertain the forecast is: it may be 1 + doubt times more people, or fewer.
     """
 
     space: str
@@ -65,15 +62,11 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     gone_us: int = 0
     called: int = 0
     called_per_s: float = 0.0
-    churn_per_s: float = 0.0
-    free: int = 0
-    leaving_per_s: float = 0.0
+    forecast: tuple[tuple[int, int], ...] = ()
     grant: int = 0
     reserve: int = 0
     heavy: tuple[tuple[int, int], ...] = ()
     recording_at_ms: int = 0
-    ramp_per_s: float = 0.0
-    show_up: float = 1.0
     doubt: float = 0.5
     gates: int = 1
 
@@ -97,6 +90,8 @@ class Admitting(msgspec.Struct, frozen=True):
     called: int = 0
     called_per_s: float = 0.0
     recording_at_ms: int = 0
+    forecast: tuple[tuple[int, int], ...] = ()
+    doubt: float = 0.0
 
 
 def admitting_of(notice: Notice) -> Admitting:
@@ -115,7 +110,7 @@ class GateSpace(msgspec.Struct, array_like=True):
         renewed: tickets whose lease was renewed.
         challenges: asked, solved, failed, patient.
         funnel: what else was asked for: page, join, admitting, live, hls, radio.
-        prefixes: (keyed prefix, places and chairs taken) of those that took the most.
+        prefixes: (keyed prefix, places taken) of those that took the most.
         demand: what the join ledger is told (`audience/ledger.py`: Demand, as MessagePack).
         mark: (admitting_us, lapsed_us, gone_us, called) of the last notice, for an usher that
             begins anew.
@@ -172,7 +167,9 @@ class EdgeSpace(msgspec.Struct, array_like=True):
         listeners: live streams with a ticket, by rank.
         ticketless: those without.
         began, ended: numbers that were not here before the last report, and that are not any more
-            (those that moved to another edge are not counted).
+            (those that moved to another edge are not counted); `ended_after`: how long those had
+            listened who left by themselves and were not swept out with their lease, counted in the
+            spans that begin at `forecast.AGES_S`.
         stalls: listeners who were dropped since, for they took nothing.
         heavy: (keyed prefix, listeners) of those that have the most.
     """
@@ -183,6 +180,7 @@ class EdgeSpace(msgspec.Struct, array_like=True):
     ended: int = 0
     stalls: int = 0
     heavy: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    ended_after: list[int] = msgspec.field(default_factory=list)
 
 
 class EdgeReport(msgspec.Struct, array_like=True):

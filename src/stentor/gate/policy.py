@@ -152,6 +152,7 @@ class Door:
     _told_us: int = 0
     _holders: dict[int, int] = field(default_factory=dict)
     _let_in: dict[int, int] = field(default_factory=dict)
+    _let_in_before: dict[int, int] = field(default_factory=dict)
     _marks_us: list[int] = field(default_factory=list)
     _marks_at_s: list[int] = field(default_factory=list)
 
@@ -167,7 +168,7 @@ class Door:
         self.heard_at_us = now_us
         self._left, self._reserve_left = max(0, notice.grant - unknown), notice.reserve
         self._holders = dict(notice.heavy)
-        self._let_in.clear()
+        self._let_in_before, self._let_in = self._let_in, {}
         if not self._marks_us or notice.admitting_us > self._marks_us[-1]:
             self._marks_us.append(notice.admitting_us)
             self._marks_at_s.append(notice.at_ms // 1_000)
@@ -326,7 +327,9 @@ class Door:
         share = self.notice.share
         if not share:
             return False
-        return self._holders.get(prefix, 0) + self._let_in.get(prefix, 0) >= share
+        # Other gates let in as many, and edges have not told yet of those of the last second.
+        lately = self._let_in.get(prefix, 0) + self._let_in_before.get(prefix, 0)
+        return self._holders.get(prefix, 0) + self.notice.gates * lately >= share
 
     def _by_edges(self, asked: Asked, now_us: int) -> Decision:
         """Nobody counts for us: take people in as long as the edges have room."""
@@ -357,7 +360,9 @@ class Door:
     def _placed(self, place: Place, cause: str, now_us: int, *, fresh: bool = False) -> Decision:
         text = places.issue(place, self.keys.at(now_us / 1e6)) if fresh else ""
         wait = wait_of(place.turn_us, self.notice)
-        poll_s = poll_after_s(wait.likely, (place.number ^ now_us) % 1_024 / 1_024)
+        # Who is held by the share of a prefix need not look every few seconds: leases end slowly.
+        soon_s = 8 * POLL_MAX_S if cause == "share" else wait.likely
+        poll_s = poll_after_s(soon_s, (place.number ^ now_us) % 1_024 / 1_024)
         return Decision(PLACED, cause, None, "", place, text, wait, poll_s)
 
     def _admit(self, outcome: str, cause: str, number: int, rank: int, now_us: int) -> Decision:

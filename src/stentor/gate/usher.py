@@ -6,12 +6,13 @@ taken yet count as taken for a while; so do those of an edge that fell silent, f
 on their way to another.
 """
 
-import math
+import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
 import msgspec
 
+from stentor.gate.forecast import AGES_S, Stays, forecast
 from stentor.gate.ladder import CADENCE_MIN_MS, Change, Ladder, Patience
 from stentor.gate.mark import Mark
 from stentor.gate.notice import (
@@ -29,14 +30,17 @@ from stentor.gate.prices import Price
 from stentor.gate.shares import level, share_of_prefix
 from stentor.limits import (
     ARRIVALS_EXPECTED_MIN,
+    ASKING_HALF_S,
+    BELIEVE_EVERY_S,
+    CALL_AHEAD_S,
     CLAIM_S,
     FILL_S,
     GATE_SILENT_S,
     GONE_S,
     HEAVY_PREFIXES,
-    LISTEN_PRIOR_S,
     RESERVE_SHARE,
     SHARE_KEPT_S,
+    SHARED_OUT,
     SHOW_UP_S,
     USHER_PREFIXES_MAX,
 )
@@ -60,11 +64,15 @@ class _Space:
     given: deque[tuple[float, int]] = field(default_factory=deque)
     let_in: int = 0
     began: int = 0
-    ended: float = 0.0
-    listened_s: float = 0.0
+    left: list[int] = field(default_factory=lambda: [0] * len(AGES_S))
+    stays: Stays = field(default_factory=Stays)
+    swept: int = 0
+    turns: int = 0
     called_per_s: float = 0.0
     speed: float = 0.0
     holders: dict[int, int] = field(default_factory=dict)
+    expected: float = 0.0
+    asked: float = 0.0
     asking: dict[int, float] = field(default_factory=dict)
     contended: bool = False
     share: int = 0
@@ -141,15 +149,20 @@ class Usher:
         for name, told in report.spaces.items():
             space = self._space(name)
             space.began += told.began
-            space.ended += told.ended
+            by_age = told.ended_after or [*[0] * (len(AGES_S) - 1), told.ended]
+            space.swept += max(0, told.ended - sum(by_age))
+            space.left = [one + more for one, more in zip(space.left, by_age, strict=True)]
 
     def _gate_space(self, space: _Space, told: GateSpace, now: float, now_s: int) -> int:
         space.mark.restore(told.mark[0], told.mark[3])
         for second, count in told.issued.items():
             space.mark.issued(second, count, now_s)
-        for second, count in (*told.claimed.items(), *told.held.items()):
+        for second, count in told.claimed.items():
             space.mark.claimed(second, count)
+        for second, count in told.held.items():
+            space.mark.claimed(second, count, held=True)
         space.let_in += sum(told.let_in)
+        space.asked += sum(told.issued.values())
         for prefix, count in told.prefixes:
             if prefix in space.asking or len(space.asking) < USHER_PREFIXES_MAX:
                 space.asking[prefix] = space.asking.get(prefix, 0.0) + count
@@ -236,17 +249,22 @@ class Usher:
 
     def _age(self, space: _Space, now: float, elapsed_s: float) -> None:
         space.given.append((now, space.let_in - space.began))
-        space.let_in = space.began = 0
         while space.given and now - space.given[0][0] > SHOW_UP_S:
             space.given.popleft()
         space.arrivals_per_s += (space.arrivals / elapsed_s - space.arrivals_per_s) / 4
         space.arrivals = 0.0
-        space.listened_s = 0.998 * space.listened_s + space.holding * elapsed_s
-        space.ended *= 0.998
-        keep = 0.5 ** (elapsed_s / 60)
-        space.asking = {
-            prefix: count * keep for prefix, count in space.asking.items() if count * keep > 0.5
-        }
+        space.stays.turn(space.began, space.left, space.swept, elapsed_s)
+        space.swept = 0
+        space.left = [0] * len(AGES_S)
+        space.let_in = space.began = 0
+        space.turns += 1
+        if space.turns % BELIEVE_EVERY_S == 0:
+            space.stays.believe()
+            keep = 0.5 ** (BELIEVE_EVERY_S / ASKING_HALF_S)
+            space.asked *= keep
+            space.asking = {
+                prefix: count * keep for prefix, count in space.asking.items() if count * keep > 0.5
+            }
 
     def _notice(
         self, space: _Space, now: float, wall_ms: int, elapsed_s: float
@@ -264,10 +282,12 @@ class Usher:
             anybody //= 2
         ramp = self._ramp(elapsed_s)
         called_before, mark_before = space.mark.called, space.mark.at_us
-        expected = space.mark.expected(now_s)
+        expected = space.expected = space.mark.expected(now_s)
         limit_us = space.plan.limit_us(wall_ms * 1_000)
         before_doors = space.plan.is_before_doors(wall_ms * 1_000)
-        chairs = 0.0 if step >= 5 or before_doors else min(anybody - expected, ramp)
+        # Who is called comes after some seconds; meanwhile others leave.
+        soon = CALL_AHEAD_S * space.holding / space.stays.mean_s if anybody else 0.0
+        chairs = 0.0 if step >= 5 or before_doors else min(anybody - expected + soon, ramp)
         space.mark.advance(now_s, chairs, limit_us)
         called = (space.mark.called - called_before) / elapsed_s
         space.called_per_s += (called - space.called_per_s) / 8
@@ -292,10 +312,10 @@ class Usher:
             cadence_min_ms=CADENCE_MIN_MS[step], share=share, ahead=space.mark.curve(),
             lapsed_us=space.mark.was(now_s, CLAIM_S), gone_us=space.mark.was(now_s, GONE_S),
             called=int(space.mark.called), called_per_s=round(space.called_per_s, 3),
-            churn_per_s=round(self._churn(space), 4), free=max(0, int(anybody - expected)),
-            leaving_per_s=round(space.mark.leaving_per_s, 6), heavy=heavy,
-            recording_at_ms=space.plan.recording_at_ms, ramp_per_s=round(ramp, 1),
-            show_up=round(space.mark.show_up.rest()[0], 3), doubt=round(self._doubt(space), 3),
+            forecast=self._forecast(space, anybody - expected, ramp),
+            heavy=heavy,
+            recording_at_ms=space.plan.recording_at_ms,
+            doubt=round(space.stays.doubt, 3),
             gates=max(1, len(self._gates)),
         )  # fmt: skip
         return notice, grant, 0 if mode == CLOSED else min(free, kept)
@@ -323,22 +343,24 @@ class Usher:
         asks = dict(space.holders)
         for prefix, count in space.asking.items():
             asks[prefix] = asks.get(prefix, 0) + int(count)
-        most = sorted(asks.values(), reverse=True)[:HEAVY_PREFIXES]
-        others = max(0.0, space.holding + space.mark.waiting - sum(most))
+        heavy = heapq.nlargest(HEAVY_PREFIXES, asks, key=asks.__getitem__)
+        # All others together want what they asked for, as far as so many can still be there.
+        holding = space.holding - sum(space.holders.get(prefix, 0) for prefix in heavy)
+        asked = space.asked - sum(space.asking.get(prefix, 0.0) for prefix in heavy)
+        most = holding + space.mark.waiting + space.expected
+        others = max(holding, min(asked, most))
         if now >= space.share_kept_until:
-            space.share = share_of_prefix(most, others, space.chairs)
+            chairs = int(space.chairs * (1 - RESERVE_SHARE) * SHARED_OUT)
+            space.share = share_of_prefix([asks[prefix] for prefix in heavy], others, chairs)
         share = space.share
         near = [(prefix, count) for prefix, count in space.holders.items() if 2 * count >= share]
         near.sort(key=lambda one: -one[1])
         return share, tuple(near[:HEAVY_PREFIXES]) if share else ()
 
-    def _churn(self, space: _Space) -> float:
-        """Seats that become free in a second: from what was seen, beginning with what is usual."""
-        hazard = (space.ended + 4) / (space.listened_s + 4 * LISTEN_PRIOR_S)
-        return hazard * max(space.holding, min(space.chairs, space.holding + space.mark.waiting))
-
-    def _doubt(self, space: _Space) -> float:
-        return 0.1 + 2 / math.sqrt(space.ended + 4)
+    def _forecast(self, space: _Space, free: float, ramp: float) -> tuple[tuple[int, int], ...]:
+        mark = space.mark
+        come = mark.takes
+        return forecast(space.stays, space.holding, max(0.0, free), ramp, come, mark.leaving_per_s)
 
     def _gate_load(self) -> float:
         return max(self._gate_busy.values(), default=0.0)
