@@ -5,7 +5,7 @@ ARGS ?=
 CASE ?=
 BIN := .venv/bin
 
-.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse drill split hls-cache bench bench-door hold cadence fresh fmt lock clean venv venv-test venv-demo
+.PHONY: help run demo test check e2e faults bench-stage bench-radio drift log-verify abuse drill split hls-cache bench bench-door hold cadence simulate fresh fmt lock clean venv venv-test venv-demo
 
 help: ## List the recipes.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ cadence: venv-test ## Take an edge's processor away and see it send more seldom,
 hls-cache: venv-test ## Let HLS players listen directly, through Varnish and through nginx.
 	@scripts/packages.sh bench
 	@exec $(BIN)/python -m bench.hls.run $(ARGS)
+
+simulate: venv-test ## Play a million people at the door by number, with the code that decides.
+	@exec $(BIN)/python -m bench.simulation $(ARGS)
 
 fresh: ## Time `make run` in a fresh clone: the first time, and when it is set up.
 	@exec python3 bench/fresh.py

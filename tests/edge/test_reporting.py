@@ -129,10 +129,10 @@ def test_whoever_moves_between_edges_neither_began_nor_ended() -> None:
     for lease in (come, moved, None):
         attendance.enter(lease)
     attendance.leave(come)
-    told = attendance.told()
+    told = attendance.told(0.0)
     assert (told.listeners, told.ticketless, told.began, told.ended) == ([1, 0, 0], 1, 1, 0)
     attendance.leave(moved)
-    assert attendance.told().ended == 1
+    assert attendance.told(0.0).ended == 1
 
 
 def test_what_an_edge_can_hold_is_measured() -> None:

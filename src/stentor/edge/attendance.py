@@ -1,8 +1,10 @@
 """Who listens to one Space at one edge, as the usher is told once a second. Pure."""
 
+import bisect
 import heapq
 
 from stentor.edge.leases import Lease
+from stentor.gate.forecast import AGES_S
 from stentor.gate.notice import EdgeSpace
 from stentor.gate.tickets import ON_STAGE
 from stentor.limits import HEAVY_HOLDERS_MIN, HEAVY_PREFIXES
@@ -16,13 +18,14 @@ class Attendance:
         stalls: how many were dropped since the last report, for they took nothing.
     """
 
-    __slots__ = ("_began", "_ended", "_heavy", "_holders", "_ranks", "stalls", "ticketless")
+    __slots__ = ("_began", "_heavy", "_holders", "_left", "_ranks", "stalls", "ticketless")
 
     def __init__(self) -> None:
         self.ticketless = 0
         self.stalls = 0
         self._ranks = [0] * (ON_STAGE + 1)
-        self._began = self._ended = 0
+        self._began = 0
+        self._left: list[Lease] = []  # since the last report
         self._holders: dict[int, int] = {}
         self._heavy: set[int] = set()
 
@@ -44,7 +47,8 @@ class Attendance:
             self.ticketless -= 1
             return
         self._ranks[min(lease.rank, ON_STAGE)] -= 1
-        self._ended += not lease.displaced
+        if not lease.displaced:
+            self._left.append(lease)
         count = self._holders[lease.prefix] - 1
         if count:
             self._holders[lease.prefix] = count
@@ -53,16 +57,23 @@ class Attendance:
         if count < HEAVY_HOLDERS_MIN:
             self._heavy.discard(lease.prefix)
 
-    def told(self) -> EdgeSpace:
+    def told(self, now: float) -> EdgeSpace:
         """What is reported; what happened is counted anew from here."""
+        ended_after = [0] * len(AGES_S)
+        for lease in self._left:
+            if lease.until > now:  # those whose lease ended did not leave by themselves
+                listened_s = max(0.0, now - lease.stamp / 1e9)
+                ended_after[bisect.bisect(AGES_S, listened_s) - 1] += 1
         heavy = ((prefix, self._holders[prefix]) for prefix in self._heavy)
         space = EdgeSpace(
             listeners=list(self._ranks),
             ticketless=self.ticketless,
             began=self._began,
-            ended=self._ended,
+            ended=len(self._left),
             stalls=self.stalls,
             heavy=heapq.nlargest(HEAVY_PREFIXES, heavy, key=lambda one: one[1]),
+            ended_after=ended_after,
         )
-        self._began = self._ended = self.stalls = 0
+        self._began = self.stalls = 0
+        self._left.clear()
         return space

@@ -92,7 +92,7 @@ class Reporting:
         report = EdgeReport(
             edge=self._edge,
             at_ms=self._clock.wall_time() // 1_000_000,
-            spaces={one.space.space: one.attendance.told() for one in gatherings},
+            spaces={one.space.space: one.attendance.told(now) for one in gatherings},
             capacity=measures.capacity.listeners,
             binding=measures.capacity.binding,
             joins_per_s=measures.joins_per_s,
