@@ -198,7 +198,8 @@ class Usual:
         elif len(before) >= 6:
             self.source, self.rows = "evening", before
         self.spaces = len(evening["earlier"]) if self.source == "earlier" else 0
-        self.common = {name: marked(self.rows, name) if self.rows else 0.0 for name in MARKS}
+        known = self.rows or self._first(own)
+        self.common = {name: marked(known, name) for name in MARKS}
         self.profile = profile(self.rows)
         noise = sorted(map(refused_early, self.rows))
         high = noise[math.ceil(0.95 * len(noise)) - 1] if noise else 0.0
@@ -217,8 +218,19 @@ class Usual:
             if name == "new" and remembered < 200:
                 continue
             weight = (THERE if marks & bit else MISSING).get(name, 0.0)
-            value += weight * max(0.0, 1 - common[name] / 0.5)
+            usual = common[name]
+            if name in {"beside", "akin"}:
+                usual = max(usual, 0.5 * ((common["pageless"] + common["strange"]) / 0.15) ** 2)
+            value += weight * max(0.0, 1 - usual / 0.5)
         return value
+
+    @staticmethod
+    def _first(own: list[Record]) -> list[Record]:
+        for count in range(1, 13):
+            rows = own[:count]
+            if sum(number(record, "demand", "examined") for record in rows) >= 30:
+                return rows
+        return []
 
     def looks(self, marks: str, remembered: int, common: dict[str, float] | None = None) -> str:
         if marks == "-1":

@@ -167,7 +167,7 @@ def claims(
         "attack.capacity": (full(span, attack["waiting"]), attack["waiting"]),
         "attack.attempts": (ramp(span.all["suspects"] / others, 0.2, 0.8), span.all["suspects"]),
         "attack.hostile": (ramp(span.hostile, low, 4 * low), span.hostile),
-        "attack.seats": (ramp(real["bots"] / max(1, real["room"]), 0.15, 0.5), real["bots"]),
+        "attack.seats": (ramp(real["bots"] / max(20, span.usual), 0.15, 0.5), real["bots"]),
     }
 
 

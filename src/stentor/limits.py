@@ -812,6 +812,10 @@ REGULAR_SHARE = 0.1
 """Two gaps between three attempts that differ by less than this are those of a clock."""
 EARLIER_SPACES_MAX = 8
 """Earlier Spaces whose ledgers say what is usual: two months of a weekly show."""
+INCIDENT_AFTER_S = 20
+"""The report of an incident is made so long after the end: then the ledger is complete."""
+INCIDENT_WAIT_S = 3.0
+"""Who asks for a report while another one is being made is told to come back after this."""
 CLIENTS_FOLLOWED_MAX = 16_384
 """Clients whose last attempt a gate remembers, about 200 bytes each; beyond, half are forgotten."""
 

@@ -142,6 +142,8 @@ class Routes:
                 return await self.recordings.file(request, known, RENDITION_NAMES[rendition])
             case [file] if file.startswith("radio."):
                 return self._radio(request, visitor, known, file.removeprefix("radio."))
+            case ["incident"]:
+                return await self._from_web(request, b"", visitor)
             case ["hls", *path]:
                 if known.card.phase not in _OVER:
                     try:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stentor.audience.ledger import Counted, Demand, Supply, encode, merge
+from stentor.audience.ledger import Demand, Supply, counted, encode, merge
 from stentor.clock import Clock
 from stentor.errors import StentorError
 from stentor.limits import (
@@ -120,13 +120,8 @@ class Ledgers:
             demand, supply = merge(span.demands), span.supply or Supply()
             if not (demand.arrivals or demand.pages or supply.listeners or supply.waiting):
                 continue
-            record = Counted(
-                space=space,
-                from_ms=from_ms,
-                span_ms=max(1, now_ms - from_ms),
-                demand=demand,
-                supply=supply,
-            )
+            span_ms = max(1, now_ms - from_ms)
+            record = counted(space, from_ms, span_ms, [demand], supply)
             try:
                 book = self._book(space, now)
                 book.writer.append(Kind.EVENT, encode(record))

@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 
 from stentor.errors import StentorError
 from stentor.limits import WEB_BODY_BYTES_MAX
-from stentor.web import api, failures, host_pages, pages, visitor
+from stentor.web import api, failures, host_pages, incidents, pages, visitor
 from stentor.web.house import House
 
 _HEADERS = {
@@ -28,6 +28,7 @@ _HEADERS = {
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 _ROUTES: list[Any] = [
     pages.home,
+    incidents.incident_page,
     pages.login_page,
     pages.login_form,
     pages.setup_page,

@@ -11,6 +11,7 @@ from stentor.web import visitor
 from stentor.web.bodies import AnyRequest
 from stentor.web.cards import Cards
 from stentor.web.hosting import Hosting
+from stentor.web.incident_pages import Incidents
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class House:
     signin: SignIn
     cards: Cards
     hosting: Hosting
+    incidents: Incidents
 
     def now_ms(self) -> int:
         """UTC milliseconds since 1970."""
@@ -34,7 +36,8 @@ def build(settings: Settings, paths: Paths, clock: Clock) -> House:
     database = Database(paths.database)
     cards = Cards(paths, clock)
     signin = SignIn(paths, database, clock)
-    return House(settings, clock, database, signin, cards, Hosting(paths, clock, database, cards))
+    hosting = Hosting(paths, clock, database, cards)
+    return House(settings, clock, database, signin, cards, hosting, Incidents(paths))
 
 
 def of(request: AnyRequest) -> House:

@@ -12,6 +12,7 @@ import msgspec
 
 from stentor.audience.ledger import OTHERS, Demand
 from stentor.audience.marks import Mark
+from stentor.limits import ODD_SHARE
 
 PRESENT: dict[Mark, float] = {
     Mark.NEW: 0.8,
@@ -72,12 +73,18 @@ def score(marks: int, common: Mapping[int, float], history: int) -> float:
         history: prefixes remembered from earlier Spaces.
     """
     total = 0.0
+    # The company of the odd says nothing where so many are odd that everybody is in it.
+    odd = common.get(Mark.PAGELESS, 0.0) + common.get(Mark.STRANGE, 0.0)
+    company = COMMON * (odd / ODD_SHARE) ** 2
     for mark in sorted(set(PRESENT) | set(ABSENT)):
         if mark is Mark.NEW and history < HISTORY_MIN:
             continue
         weight = (PRESENT if marks & mark else ABSENT).get(mark, 0.0)
+        usual = common.get(mark, 0.0)
+        if mark in {Mark.BESIDE, Mark.AKIN}:
+            usual = max(usual, company)
         if weight:
-            total += weight * max(0.0, 1.0 - common.get(mark, 0.0) / COMMON)
+            total += weight * max(0.0, 1.0 - usual / COMMON)
     return total
 
 

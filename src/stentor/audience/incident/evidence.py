@@ -192,7 +192,8 @@ def _attack(spans: Sequence[Span], usual: Quiet, played: Replays) -> list[Line]:
         return ramp(span.hostile, low, 4 * low), span.hostile
 
     seats = [
-        (ramp(one.suspects / max(1.0, one.capacity), 0.15, 0.5), one.suspects) for one in played.all
+        (ramp(one.suspects / max(20.0, span.usual), 0.15, 0.5), one.suspects)
+        for one, span in zip(played.all, spans, strict=True)
     ]
     return [
         _line(

@@ -1,5 +1,7 @@
 """The public page of an incident: one HTML document without script. Pure."""
 
+import base64
+import hashlib
 import html
 from datetime import UTC, datetime
 
@@ -15,6 +17,12 @@ _PLAIN = {
     "attack": "an attack",
     "fault": "a fault of our own",
 }
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the page: its own style, and nothing else."""
 _SPAN_MS = 10_000
 FAINT = 0.05
 """Lines of evidence below this strength are folded away."""

@@ -20,6 +20,8 @@ BEFORE = 12
 """What comes may have come for two minutes before anything is rough: they are not called quiet."""
 NOISE = 20.0
 """What is always there, in ten seconds: scanners and broken clients."""
+FIRST = 30
+"""Attempts at the beginning that say which marks are common, when there is no quiet to say it."""
 BUSY = 50
 """Attempts in a span from which it says anything how they are spread over prefixes."""
 HOSTILE_TIMES = 5.0
@@ -93,7 +95,8 @@ def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Count
     elif len(own) >= RECORDS_MIN:
         source = "evening"
     if source == "none":
-        return Quiet(source, 0, 0, {}, Profile(), NOISE, per_edge_of(counted))
+        common = cohorts.shares_of(_first(counted))
+        return Quiet(source, 0, 0, common, Profile(), NOISE, per_edge_of(counted))
     profile = profile_of([one.demand for one in chosen])
     hostile = sorted(hostile_of(one.demand, one.supply.kernel) for one in chosen)
     high = hostile[math.ceil(0.95 * len(hostile)) - 1]
@@ -106,6 +109,16 @@ def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Count
         max(NOISE, HOSTILE_TIMES * high),
         per_edge_of([*chosen, *counted]),
     )
+
+
+def _first(counted: Sequence[Counted]) -> list[Demand]:
+    """The first few attempts of an evening: without any quiet, they say which marks are common."""
+    chosen: list[Demand] = []
+    for one in counted[:BEFORE]:
+        chosen.append(one.demand)
+        if sum(demand.examined for demand in chosen) >= FIRST:
+            return chosen
+    return []
 
 
 def is_rough(one: Counted) -> bool:
