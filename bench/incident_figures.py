@@ -14,7 +14,7 @@ MARKS = {"new": 1, "crowded": 2, "pageless": 4, "strange": 8, "regular": 16, "ea
          "alike": 2048, "beside": 4096, "akin": 8192}  # fmt: skip
 THERE = {"new": 0.8, "crowded": 0.8, "pageless": 2.2, "strange": 2.6, "regular": 2.0, "early": 0.8,
          "bad": 2.0, "unsolved": 0.6, "solved": -0.6, "vouched": -5.0, "alike": 2.0, "beside": 1.4,
-         "akin": 1.4}  # fmt: skip
+         "akin": 2.0}  # fmt: skip
 MISSING = {"new": -1.2, "pageless": -1.0, "strange": -0.2}
 OUTCOMES = ("admitted", "placed", "challenged", "refused", "failed", "client")
 
@@ -220,7 +220,7 @@ class Usual:
             weight = (THERE if marks & bit else MISSING).get(name, 0.0)
             usual = common[name]
             if name in {"beside", "akin"}:
-                usual = max(usual, 0.5 * ((common["pageless"] + common["strange"]) / 0.15) ** 2)
+                usual = max(usual, 0.5 * ((common["pageless"] + common["strange"]) / 0.25) ** 2)
             value += weight * max(0.0, 1 - usual / 0.5)
         return value
 
@@ -240,7 +240,9 @@ class Usual:
 
     def _weigh_bad_tickets(self, own: list[Record]) -> None:
         """A bad ticket says nothing of who came, if those who show one are like people."""
-        blind = self.common | {"bad": 1.0}
+        quiet_new = self.common["new"] if self.rows or self._first(own) else 1.0
+        self._weigh_new_prefixes(own)
+        blind = self.common | {"bad": 1.0, "new": 0.5}
         sums = {True: [0, 0, 0], False: [0, 0, 0]}
         spans = 0
         for record in own:
@@ -259,11 +261,25 @@ class Usual:
             return
         remembered = max(number(record, "demand", "history") for record in own)
         if remembered >= 200 and others:
-            alike = known / shown >= 0.5 * others_known / others
+            alike = known / shown >= max(0.5 * others_known / others, 0.3 * (1 - quiet_new))
         else:
             alike = shown / spans <= 10 * max(self.profile["arrivals"], 10)
         if alike and again / shown < 0.92:
-            self.common = blind
+            self.common = self.common | {"bad": 1.0}
+
+    def _weigh_new_prefixes(self, own: list[Record]) -> None:
+        """Where far fewer than usual come from known prefixes, a new one weighs more."""
+        came = known = 0
+        for record in own:
+            for marks, row in table(record, "cohorts").items():
+                if marks != "-1" and not int(marks) & MARKS["again"]:
+                    came += sum(row)
+                    known += 0 if int(marks) & MARKS["new"] else sum(row)
+        measured = any(map(bool, (self.rows, self._first(own))))
+        usual = 1 - self.common["new"] if measured else 0.0
+        remembered = max(number(record, "demand", "history") for record in own)
+        if remembered >= 200 and usual >= 0.15 and known < 0.25 * usual * came:
+            self.common = self.common | {"new": -1.1}
 
 
 def figures_of(evening: Record) -> Record:

@@ -803,7 +803,7 @@ ALIKE_ATTEMPTS = 64
 ALIKE_SHARE = 0.35
 """Heads alike: one head on so many attempts of a record. The most common browser has a fifth."""
 ODD_ATTEMPTS = 5
-ODD_SHARE = 0.15
+ODD_SHARE = 0.25
 """Odd attempts of a prefix, or with a head, in a record, from which all others are marked too.
 People's own players and lost pages make up to 8 in 100."""
 AGAIN_S = 60

@@ -27,7 +27,7 @@ PRESENT: dict[Mark, float] = {
     Mark.VOUCHED: -5.0,
     Mark.ALIKE: 2.0,
     Mark.BESIDE: 1.4,
-    Mark.AKIN: 1.4,
+    Mark.AKIN: 2.0,
 }
 ABSENT: dict[Mark, float] = {Mark.NEW: -1.2, Mark.PAGELESS: -1.0, Mark.STRANGE: -0.2}
 SUSPECT_FROM = 2.2
@@ -36,6 +36,13 @@ PERSON_TO = 0.7
 """A score up to here: a person, twice as likely a machine at most."""
 HISTORY_MIN = 200
 """Prefixes remembered from earlier Spaces before `new` says anything."""
+KNOWN_MIN = 0.15
+"""A quiet audience with fewer from known prefixes is no measure for how many there should be."""
+NEW_FROM = 0.25
+"""Known prefixes on a crowded evening, against a quiet one: in flash crowds more than half are
+known, in attacks less than a seventh (Jung, Krishnamurthy, Rabinovich 2002)."""
+NEW_WEIGHS = -1.1
+"""As if a mark were less than never seen: its weight is 3.2 times what it is."""
 PERSISTENT = 0.92
 """If so large a part of bad attempts comes again within a minute, nobody there is giving up."""
 COMMON = 0.5
@@ -130,9 +137,11 @@ def weighing(demands: list[Demand], common: Mapping[int, float], usual: float) -
     Args:
         usual: attempts in a quiet span.
     """
+    quiet_new = common.get(Mark.NEW, 1.0)
+    common = {**common, **_newness(demands, common)}
     bad, people = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
     spans, history = 0, max((demand.history for demand in demands), default=0)
-    blind = {**common, Mark.BAD: 1.0}
+    blind = {**common, Mark.BAD: 1.0, Mark.NEW: COMMON}
     for demand in demands:
         before = bad[0]
         for marks, row in demand.cohorts.items():
@@ -143,13 +152,34 @@ def weighing(demands: list[Demand], common: Mapping[int, float], usual: float) -
                 which[2] += sum(row) if marks & Mark.AGAIN else 0
         spans += bad[0] > before
     if not bad[0]:
-        return dict(common)
+        return common
     if history >= HISTORY_MIN and people[0]:
-        alike = bad[1] / bad[0] >= 0.5 * people[1] / people[0]
+        # Machines may have made others of this evening look less known: quiet ones count as well.
+        others = max(0.5 * people[1] / people[0], 0.3 * (1.0 - quiet_new))
+        alike = bad[1] / bad[0] >= others
     else:
         alike = bad[0] / spans <= 10 * max(usual, 10.0)
     # A person tries a few times and gives up.
-    return blind if alike and bad[2] / bad[0] < PERSISTENT else dict(common)
+    return {**common, Mark.BAD: 1.0} if alike and bad[2] / bad[0] < PERSISTENT else common
+
+
+def _newness(demands: list[Demand], common: Mapping[int, float]) -> dict[int, float]:
+    """What a new prefix says on this evening, as a part of `common`.
+
+    A crowd brings newcomers as well, but not only: if far fewer came from known prefixes than on
+    quiet evenings, a new prefix weighs more.
+    """
+    usual = 1.0 - common.get(Mark.NEW, 1.0)
+    history = max((demand.history for demand in demands), default=0)
+    came = known = 0
+    for demand in demands:
+        for marks, row in demand.cohorts.items():
+            if marks != OTHERS and not marks & Mark.AGAIN:
+                came += sum(row)
+                known += 0 if marks & Mark.NEW else sum(row)
+    if history < HISTORY_MIN or usual < KNOWN_MIN or known >= NEW_FROM * usual * came:
+        return {}
+    return {Mark.NEW: NEW_WEIGHS}
 
 
 def shares_of(demands: list[Demand]) -> dict[int, float]:
