@@ -21,7 +21,8 @@ JOIN = f"/s/{SPACE}/join"
 @pytest.fixture
 async def hall(paths: Paths, programme: Programme) -> AsyncIterator[Hall]:
     programme.begin()
-    hall = Hall(paths)
+    # The edge under test reports as well, and could hold many thousands.
+    hall = Hall(paths, listeners_max=40)
     await hall.open()
     yield hall
     await hall.close()
@@ -94,7 +95,6 @@ async def test_when_all_is_taken_the_next_hold_places(
     hall: Hall, start: Callable[..., Running]
 ) -> None:
     running = start()
-    hall.edge.capacity = 40
     hall.edge.spaces[SPACE] = EdgeSpace([40, 0, 0], began=40)
     await told(running, lambda one: one.get("mode") == "places")
     first = await join(running)
@@ -118,10 +118,9 @@ async def test_who_waits_hears_the_radio_while_there_is_room_to_spare(
     paths: Paths, programme: Programme, start: Callable[..., Running]
 ) -> None:
     programme.begin()
-    hall = Hall(paths, waiting_room="always")
+    hall = Hall(paths, waiting_room="always", listeners_max=40)
     await hall.open()
     running = start()
-    hall.edge.capacity = 40
     hall.edge.spaces[SPACE] = EdgeSpace([10, 0, 0], began=10)
     await told(running, lambda one: one.get("mode") == "places" and one.get("listeners") == 10)
     place = await join(running)

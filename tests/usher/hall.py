@@ -63,7 +63,7 @@ class Edge:
             assert time.monotonic() < deadline, "the usher is not at its desk"
             await asyncio.sleep(0.01)
         at_ms = time.time_ns() // 1_000_000
-        told = EdgeReport("edge-0", at_ms, self.spaces, capacity=self.capacity, binding="cpu")
+        told = EdgeReport("edge-9", at_ms, self.spaces, capacity=self.capacity, binding="cpu")
         told.joins_per_s = 1_000
         assert self.link.tell([of_edge(told)]) == 1
         for space in self.spaces.values():

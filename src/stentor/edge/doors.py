@@ -10,7 +10,7 @@ from stentor.audience.tally import Tally
 from stentor.clock import Clock
 from stentor.edge.answer import SAFE_HEADERS, Shared
 from stentor.gate import signing
-from stentor.gate.notice import GateSpace, Notice, admitting_of
+from stentor.gate.notice import CLOSED, OPEN, PLACES, GateSpace, Notice, admitting_of
 from stentor.gate.policy import Door
 from stentor.limits import DOORS_KEPT, STALE_CHAIRS, TALLIES_KEPT
 from stentor.tokens import Keyring
@@ -21,6 +21,9 @@ _ADMITTING_HEADERS = [
     ("Access-Control-Allow-Origin", "*"),
     *SAFE_HEADERS,
 ]
+
+
+_MODES = (OPEN, PLACES, CLOSED)
 
 
 class OneDoor:
@@ -58,6 +61,7 @@ class Doors:
         self._doors: OrderedDict[str, OneDoor] = OrderedDict()
         self._tallies: OrderedDict[str, Tally] = OrderedDict()
         self._taken: dict[str, Demand] = {}
+        self._chairs = STALE_CHAIRS
 
     @property
     def now_us(self) -> int:
@@ -71,7 +75,7 @@ class Doors:
             seed = signing.seed_of(self._keyring, space)
             notice = Notice(space, self._clock.wall_time() // 1_000_000)
             door = OneDoor(Door(space, self.keys, seed, notice, self._lease_s))
-            door.rules.edge_room = STALE_CHAIRS
+            door.rules.edge_room = self._chairs
             self._doors[space] = door
             if len(self._doors) > DOORS_KEPT:
                 self._doors.popitem(last=False)
@@ -96,10 +100,23 @@ class Doors:
             self.of(notice.space).hear(notice, now_us)
             self._doors.move_to_end(notice.space)
 
-    def look_at_edges(self, *, is_full: bool) -> None:
-        """Whether edges have room: it decides while the usher is away."""
+    def look_at_edges(self, chairs: int) -> None:
+        """How many the edges could still take: that decides while the usher is away."""
+        self._chairs = max(0, min(chairs, STALE_CHAIRS))
         for door in self._doors.values():
-            door.rules.edge_room = 0 if is_full else STALE_CHAIRS
+            door.rules.edge_room = self._chairs
+
+    def health(self) -> dict[str, object]:
+        """How the doors stand, all together: for operators, and without naming a Space."""
+        now_us = self.now_us
+        rules = [one.rules for one in self._doors.values() if not one.rules.is_stale(now_us)]
+        notices = [one.notice for one in rules]
+        return {
+            "step": max((notice.step for notice in notices), default=0),
+            "mode": max((notice.mode for notice in notices), key=_MODES.index, default=OPEN),
+            "waiting": sum(notice.waiting for notice in notices),
+            "usher": bool(notices),
+        }
 
     def report(self, *, fresh: bool) -> tuple[dict[str, GateSpace], dict[str, Demand]]:
         """What has happened since the last report.

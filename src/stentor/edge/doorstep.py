@@ -66,6 +66,11 @@ class Listeners(Protocol):
         """Whether there is no place for one more."""
         ...
 
+    @property
+    def chairs_free(self) -> int:
+        """How many may still be let in here when nobody counts for the whole node."""
+        ...
+
     def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
         """Take a connection over; a plain one is a descriptor."""
         ...

@@ -54,6 +54,11 @@ class Edges(Links):
                 self._spare = min(self._spare, rooms - len(self._waiting))
         return self._spare <= 0
 
+    @property
+    def chairs_free(self) -> int:
+        """This gate's part of the listeners that the edges could still take."""
+        return (self.chairs - len(self._waiting)) // len(self._links)
+
     def status(self) -> Status:
         """How the gate's own edge stands, as it said last."""
         return self._home.status

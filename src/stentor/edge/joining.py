@@ -150,6 +150,10 @@ class Joining:
         """A join could not be decided by a fault of ours."""
         self.witness.ended(space, "failed", "edge.fault")
 
+    def health(self) -> dict[str, object]:
+        """How the doors stand, for `/healthz`."""
+        return self._doors.health()
+
     def admitting(self, known: KnownCard) -> Answer:
         """`GET /s/SPACE/admitting`: how far the door is; the same bytes for everybody."""
         door = self._doors.of(known.card.space)

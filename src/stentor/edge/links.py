@@ -53,6 +53,12 @@ class Link:
             return 0
         return self.status.listeners_max - self.status.listeners - self.handed
 
+    def chairs(self, now: float) -> int:
+        """The same by what it measures; less than none when it holds more than it should."""
+        if self.socket is None or now - self.heard_at > EDGE_SILENT_S:
+            return 0
+        return self.status.capacity - self.status.listeners - self.handed
+
     def open(self) -> bool:
         """Connect to the edge, if it is there."""
         link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -149,6 +155,12 @@ class Links:
             self._looking.cancel()
         for link in self._links:
             self._lose(link)
+
+    @property
+    def chairs(self) -> int:
+        """Listeners that all these edges could still take, by what they measure and may."""
+        now = self._clock.now()
+        return sum(link.chairs(now) for link in self._links)
 
     def tell(self, claims: Sequence[Claim], but: Link | None = None) -> None:
         """Tell edges of numbers.

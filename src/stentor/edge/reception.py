@@ -41,7 +41,7 @@ class Reception:
             doors,
             witness,
             clock,
-            lambda: listeners.is_full,
+            lambda: listeners.chairs_free,
             shield.fresh_counts,
         )
         self.joining = Joining(

@@ -48,6 +48,12 @@ class Siblings(Links):
         own = self._fanout.status()
         return min(own.capacity, own.listeners_max) + super().capacity
 
+    @property
+    def chairs_free(self) -> int:
+        """Listeners that this process could still take."""
+        status = self._fanout.status()
+        return status.capacity - status.listeners
+
     def status(self) -> Status:
         """How this process stands."""
         return self._fanout.status()

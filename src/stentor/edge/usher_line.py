@@ -26,16 +26,21 @@ class UsherLine:
         doors: Doors,
         witness: Witness,
         clock: Clock,
-        is_full: Callable[[], bool],
+        chairs: Callable[[], int],
         shield: Callable[[], dict[str, int]] = dict,
     ) -> None:
-        """Args: is_full: whether no edge has room. shield: what it refused since the last call."""
+        """Begin.
+
+        Args:
+            chairs: how many the edges could still take.
+            shield: what it refused since the last call.
+        """
         self._link = UsherLink(path)
         self._gate = gate
         self._doors = doors
         self._witness = witness
         self._clock = clock
-        self._is_full = is_full
+        self._chairs = chairs
         self._shield = shield
         self._handles: dict[str, asyncio.Handle] = {}
         self._unsent: list[bytes] = []
@@ -92,7 +97,7 @@ class UsherLine:
         self._due = loop.time() + USHER_TICK_S
         self._handles["tick"] = loop.call_later(USHER_TICK_S, self._tick)
         used_s, self._cpu_s = thread_cpu_s() - self._cpu_s, thread_cpu_s()
-        self._doors.look_at_edges(is_full=self._is_full())
+        self._doors.look_at_edges(self._chairs())
         self._report(busy=min(1.0, used_s / (USHER_TICK_S + late_s)), lag_ms=late_s * 1e3)
 
     def _report(self, busy: float = -1.0, lag_ms: float = 0.0) -> None:
