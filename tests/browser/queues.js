@@ -17,8 +17,10 @@
   const near = new Place({ ...given, wait_s: { low: 3, likely: 5, high: 9 } });
   const ranges = [[3, 9], [20, 40], [30, 80], [70, 95], [65, 130], [170, 230], [100, 420],
     [3_000, 4_000], [3_000, 9_000], [NaN, NaN]];
+  const told = new Place(given);
+  told.look({ admitting_us: 100e6, called: 5_000, doubt: 1, forecast: [[10, 100], [40, 1_000], [80, 1_400]] });
   return {
-    first, steady, faster, held,
+    forecast: told.waitS, first, steady, faster, held,
     bare: [bare.ahead, bare.share, bare.waitS.likely],
     called: [place.isCalled({ admitting_us: 199e6 }), place.isCalled({ admitting_us: 200e6 })],
     looks: [place.nextLookS(0, 0), place.nextLookS(0, 1), near.nextLookS(0, 0.5), place.nextLookS(1, 0.5),

@@ -4,6 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.browser.conftest import Visit
 from tests.browser.house import SPACE, House
 
@@ -24,6 +26,9 @@ async def test_what_a_person_in_the_line_is_told(house: House, visit: Visit) -> 
     assert told["first"] == {"low": 60, "likely": 100, "high": 180}
     assert told["steady"] == [1_000, 0, {"low": 60, "likely": 100, "high": 180}]
     assert told["faster"] == [400, 0.5, {"low": 12, "likely": 20, "high": 36}]
+    assert told["forecast"] == pytest.approx(
+        {"low": 10 + 30 * 400 / 900, "likely": 40, "high": 80 * 2_000 / 1_400}
+    )
     assert told["held"] == [400, 0.5], "the line does not grow before anybody"
     assert told["bare"] == [None, 0, 100]
     assert told["called"] == [False, True]

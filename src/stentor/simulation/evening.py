@@ -12,7 +12,7 @@ from stentor.gate.mark import wait_for
 from stentor.gate.notice import PLACES, GateReport, Notice
 from stentor.gate.places import Place
 from stentor.gate.plan import Plan
-from stentor.gate.policy import Asked, Decision, Door, poll_after_s
+from stentor.gate.policy import Asked, Decision, Door
 from stentor.gate.signing import Keys, seed_hash_of, seed_of
 from stentor.gate.tickets import Ticket
 from stentor.gate.usher import Usher
@@ -43,6 +43,10 @@ LOOK_COST_S = 50e-6
 """What a gate's processor takes for a join and for a look at the mark, HTTP included."""
 HASHES_PER_S = 250_000
 """Of a telephone."""
+PAGE_LOOKS_S = 5.0
+PAGE_NEAR_S = 1.5
+PAGE_NEAR_TURN_S = 15.0
+"""How often a page looks at the mark, and when its turn is near: `static/queue.js`."""
 LOST = 0.01
 """Of those who are let in, how many never begin: the page was closed just then."""
 
@@ -178,14 +182,13 @@ class Evening:
         people = self.people
         if people.state[who] != WAITS or self.watch.looks(who) or people.flags[who] & HOARDER:
             return
-        interval_s = poll_after_s(3 * second / 30, 0.5)
-        at = second + people.looks_after(who, interval_s) + self._lag_s
+        at = second + people.looks_after(who, PAGE_NEAR_S) + self._lag_s
         if at < people.leaves_s[who]:
             self._at(at, JOIN, who)
 
     def _measure_load(self) -> None:
         """How busy gates are, and how late they answer therefore."""
-        fresh = self._alive / 10
+        fresh = self._alive / 5
         share = (self._work_s + fresh * LOOK_COST_S) / len(self.doors)
         self._busy = min(1.0, share + self._lag_s)
         self._lag_s = max(0.0, self._lag_s + share - 1.0)
@@ -282,7 +285,7 @@ class Evening:
         if self.watch.looks(who):
             held = decision.cause == "share" and place.turn_us <= self.notice.admitting_us
             self.watch.told(who, at, None if held else wait, self.notice)
-            self._at(at + decision.poll_after_s, LOOK, who)
+            self._at(at + max(decision.poll_after_s, PAGE_NEAR_S), LOOK, who)
         elif place.turn_us <= self.notice.admitting_us:  # no chair just now, or too many alike
             again = at + people.looks_after(who, decision.poll_after_s)
             if again < people.leaves_s[who] and not people.flags[who] & HOARDER:
@@ -309,7 +312,7 @@ class Evening:
             return
         wait = wait_for(self.watch.ahead(who, notice), notice)
         self.watch.looked(who, late, wait, notice)
-        next_s = poll_after_s(wait.likely, self.chance.random())
+        next_s = page_looks_after_s(wait.likely, self.chance.random())
         if people.flags[who] & (HIDDEN | FROZEN):
             next_s = max(next_s, people.looks_after(who, next_s))
         self._at(at + next_s, LOOK, who)
@@ -370,3 +373,8 @@ class Evening:
             got = self._decide(at, Asked(99, self.chance.getrandbits(64)))
             self._replayed = got.place_text
         self._decide(at, Asked(which, self.chance.getrandbits(64), place=self._replayed))
+
+
+def page_looks_after_s(wait_s: float, chance: float) -> float:
+    """When a page looks at the mark again."""
+    return (PAGE_NEAR_S if wait_s < PAGE_NEAR_TURN_S else PAGE_LOOKS_S) * (0.75 + chance / 2)

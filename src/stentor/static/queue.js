@@ -9,8 +9,8 @@ const SPREAD = 0.25;
 const STILL_LOOKS_MAX = 4;
 
 /**
- * @typedef {{admitting_us: number, called?: number, called_per_s?: number, mark_per_s?: number}} Told
- *   what `/s/SPACE/admitting` says
+ * @typedef {{admitting_us: number, called?: number, called_per_s?: number, mark_per_s?: number,
+ *   forecast?: [number, number][], doubt?: number}} Told what `/s/SPACE/admitting` says
  * @typedef {{low: number, likely: number, high: number}} Range seconds
  */
 
@@ -55,6 +55,13 @@ export class Place {
   }
 
   #estimate(told, leftTurnS) {
+    if (told.forecast?.length && this.ahead !== null && told.forecast.at(-1)[1] > 0) {
+      const doubt = 1 + (told.doubt ?? 0.5);
+      const [low, likely, high] = [this.ahead / doubt, this.ahead, this.ahead * doubt]
+        .map((people) => secondsUntil(people, told.forecast));
+      this.#range = { low, likely, high };
+      return;
+    }
     let likely = NaN;
     if (told.called_per_s !== undefined && this.ahead !== null) {
       if (told.called_per_s > 0) likely = this.ahead / told.called_per_s;
@@ -77,6 +84,19 @@ export class Place {
     const lookS = failures ? Math.min(LOOK_MAX_S, LOOK_S * 2 ** failures) : near ? NEAR_S : LOOK_S;
     return lookS * (1 - SPREAD + 2 * SPREAD * chance);
   }
+}
+
+/** When so many will have been called, by the door's forecast; beyond its end, at its last pace. */
+export function secondsUntil(people, /** @type {[number, number][]} */ forecast) {
+  let beforeS = 0;
+  let before = 0;
+  for (const [atS, called] of forecast) {
+    if (called >= people) {
+      return beforeS + (atS - beforeS) * (people - before) / Math.max(1, called - before);
+    }
+    [beforeS, before] = [atS, called];
+  }
+  return beforeS * Math.max(1, people / Math.max(1, before));
 }
 
 /** A range as people say it: "about 2 to 4 minutes". */
