@@ -23,7 +23,6 @@ from stentor.limits import (
     ADMITTED_PER_SLICE,
     CLAIMS_PER_SLICE,
     CLAIMS_WAITING_MAX,
-    TICKETLESS_SHARE,
 )
 
 
@@ -166,9 +165,10 @@ class Intake:
         """Whether too many would listen without a ticket."""
         if admission.number:
             return False
-        most = TICKETLESS_SHARE * self._listeners_max
+        measures = self._reporting.measures
+        most = measures.ticketless * self._listeners_max
         if self._reporting.directions.heard:
-            most = min(most, TICKETLESS_SHARE * self._reporting.measures.capacity.listeners)
+            most = min(most, measures.ticketless * measures.capacity.listeners)
             return len(self._delivery.listeners) - len(self._leases) > max(1, most)
         # Without an usher there are no tickets; radio players could show none in any case.
         return bool(format_of(admission.stream)) and self._radio_count() > most

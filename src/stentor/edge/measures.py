@@ -11,6 +11,7 @@ from stentor.limits import (
     EDGE_JOINS_MIN,
     EDGE_JOINS_PER_S,
     MEMORY_LOOK_S,
+    TICKETLESS_SHARE,
 )
 
 
@@ -23,12 +24,14 @@ class Bounds:
         listeners_max: the operator's cap for this edge; 0: none.
         egress_max: bytes a second; 0: no bound is known.
         edges: how many share the machine.
+        ticketless: the share of its listeners that may be without a ticket.
     """
 
     descriptors_max: int
     listeners_max: int = 0
     egress_max: float = 0.0
     edges: int = 1
+    ticketless: float = TICKETLESS_SHARE
 
 
 class Measures:
@@ -36,12 +39,14 @@ class Measures:
 
     Attributes:
         capacity: how many it could hold, and what binds.
+        ticketless: the share of its listeners that may be without a ticket.
         busy: the share used of the processor time there is for it.
         memory: as it stood some seconds ago.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
+        self.ticketless = bounds.ticketless
         self._egress = 0.0
         self._listeners = 0
         self._looked_at = float("-inf")

@@ -22,7 +22,6 @@ from stentor.limits import (
     HLS_CLIENT_S,
     HLS_PLAYERS_MAX,
     HLS_TELL_S,
-    TICKETLESS_SHARE,
 )
 
 
@@ -35,6 +34,7 @@ class Players:
         secret: bytes,
         clock: Clock,
         capacity: Callable[[], int],
+        share: float,
         tell: Callable[[int], None],
     ) -> None:
         """Begin with nobody.
@@ -42,12 +42,14 @@ class Players:
         Args:
             secret: makes keys of addresses.
             capacity: listeners all edges can hold; 0: unknown.
+            share: of these, those who may be without a ticket.
             tell: has the other gates hear of a player.
         """
         self._joining = joining
         self._secret = secret
         self._clock = clock
         self._capacity = capacity
+        self._share = share
         self._tell = tell
         self._seen: OrderedDict[int, list[float]] = OrderedDict()  # seen at, told at
         self._tickets: OrderedDict[int, Lease] = OrderedDict()
@@ -95,7 +97,7 @@ class Players:
         while self._seen and now - next(iter(self._seen.values()))[0] >= HLS_CLIENT_S:
             self._seen.popitem(last=False)
         capacity = self._capacity()
-        most = max(1, int(TICKETLESS_SHARE * capacity)) if capacity else HLS_PLAYERS_MAX
+        most = max(1, int(self._share * capacity)) if capacity else HLS_PLAYERS_MAX
         if len(self._seen) >= min(most, HLS_PLAYERS_MAX):
             sentence = "Every place without a ticket is taken; the Space's page gives tickets."
             raise Unavailable("ticketless.full", sentence, FULL_RETRY_S)

@@ -59,6 +59,7 @@ class Reception:
             prefix_secret(keyring),
             clock,
             lambda: listeners.capacity,
+            settings.ticketless_share,
             self._tell_neighbours,
         )
         others = [number for number in range(settings.edge_count) if number != index]

@@ -229,6 +229,7 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
             listeners_max=-(-settings.listeners_max // settings.edge_count),
             egress_max=settings.egress_mbit * 125_000,
             edges=settings.edge_count,
+            ticketless=settings.ticketless_share,
         ),
     )
 
