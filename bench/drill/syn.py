@@ -26,7 +26,9 @@ from stentor.demo.telling import Telling
 from stentor.drill.figures import Crowd, summary
 from stentor.errors import Unavailable
 
-HERE, SEA = "stentor-drill-door", "stentor-drill-sea"
+_OWN = os.environ.setdefault("STENTOR_DRILL_NETWORK", str(os.getpid()))
+HERE, SEA = f"stentor-door-{_OWN}", f"stentor-sea-{_OWN}"
+"""Of this run alone; programs that are started within are told by their environment."""
 DOOR_ADDRESS, SEA_ADDRESS = "10.99.77.1", "10.99.77.2"
 PACKETS_MIN = 100_000
 NEWCOMERS = 300
