@@ -128,9 +128,9 @@ async def b16(telling: Telling) -> Found:
         )
         for how, one in (("", quiet), (", with a flooder behind it too", flooded))
     }
-    found.checks[f"{flooded['stalls']} stalls of the admitted under the flood"] = not flooded[
-        "stalls"
-    ]
+    found.checks[f"{flooded['breaks']} of the admitted lost their line under the flood"] = (
+        flooded["breaks"] == 0
+    )
     return found
 
 
