@@ -645,6 +645,8 @@ DRILL_LISTENERS_MAX = 100_000
 """People of one rehearsal: five worker processes' descriptors, and more than one core can play."""
 DRILL_ATTACKERS_MAX = 20_000
 """Connections of attackers at once; they may be opened again and again."""
+DRILL_SCALE_MAX = 10_000_000
+"""Arrivals of a simulated evening: about 2 kB of memory for each thousand, and minutes of time."""
 DRILL_SECONDS_MAX = 1_800.0
 DRILL_ATTACKS_PER_S_MAX = 200_000
 """Requests, or datagrams, of all attackers together in a second."""

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         invalid = certificate.why_invalid(found, settings, clock.wall_time())
         _show(found, invalid, as_json=options.json)
         return 1 if invalid else 0
+    if options.scale:
+        return _simulate(options, settings, Telling(clock))
     if options.to:
         target.parse(options.to)
     attackers = FORCES[options.attack].count if options.attack in FORCES else 0
@@ -41,6 +43,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     print(f"  Kept in {where}\n", flush=True)
     figures: dict[str, Any] = msgspec.to_builtins(made) | {"ok": made.ok}
     return finish(figures, "drill-certificate.json", as_json=options.json)
+
+
+def _simulate(options: argparse.Namespace, settings: Settings, telling: Telling) -> int:
+    """What `--scale` asks for."""
+    from stentor.drill import scale
+
+    edges = settings.edges or scale.EDGES
+    played = scale.scenario(options.scale, options.arrival, options.attack, edges)
+    found = scale.run(played, options.seed, telling)
+    return finish(found, "drill-scale.json", as_json=options.json)
 
 
 def _show(made: certificate.Certificate, invalid: str, *, as_json: bool) -> None:

@@ -34,6 +34,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="instead: simulate N arrivals, for what no machine here can show",
     )
+    word("--seed", type=int, default=1, metavar="N", help="of a simulation's chance (1)")
     word(
         "--certificate", action="store_true", help="show the last certificate, and whether it holds"
     )
