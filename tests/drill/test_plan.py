@@ -4,7 +4,10 @@ import ipaddress
 
 import pytest
 
-from stentor.drill import plan
+from stentor.clock import SystemClock
+from stentor.demo.telling import Telling
+from stentor.drill import plan, scale
+from stentor.errors import Refused
 
 
 @pytest.mark.parametrize("kind", plan.ARRIVALS)
@@ -30,3 +33,14 @@ def test_people_are_spread_over_networks_of_this_machine() -> None:
 
 def test_people_behind_one_address_share_it() -> None:
     assert len({plan.source_of(n, 1, plan.PEOPLE_NETWORK, hosts=1) for n in range(2_000)}) == 1
+
+
+def test_an_evening_is_simulated_and_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    played = scale.scenario(1_000, "step", "none", 2)
+    found = scale.run(played, 1, Telling(SystemClock()))
+    assert found["arrivals"] == 1_000
+    assert found["most"] <= found["capacity"] == 300
+    assert "Listeners at once" in capsys.readouterr().out
+    for arrivals, attack in ((10, "none"), (10**9, "none"), (1_000, "udp")):
+        with pytest.raises(Refused):
+            scale.scenario(arrivals, "step", attack, 2)

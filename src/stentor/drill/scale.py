@@ -1,4 +1,4 @@
-"""`stentor drill --scale N`: what no machine here can show, simulated with the door's very rules."""
+"""`stentor drill --scale N`: what no machine here can show, simulated with the door's rules."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ def scenario(arrivals: int, arrival: Arrival, attack: Attack, edges: int) -> Sce
         Refused: `drill.size`, or `drill.attack` for one that is not simulated.
     """
     if not 1_000 <= arrivals <= DRILL_SCALE_MAX:
-        raise Refused("drill.size", f"Between 1,000 and {DRILL_SCALE_MAX:,} arrivals are simulated.")
+        raise Refused(
+            "drill.size", f"Between 1,000 and {DRILL_SCALE_MAX:,} arrivals are simulated."
+        )
     chairs = max(50, round(arrivals * CHAIRS_PER_ARRIVAL / edges))
     return Scenario(
         name="drill",
@@ -63,14 +65,15 @@ def run(played: Scenario, seed: int, telling: Telling) -> dict[str, Any]:
     """Play it; the figures, and whether what is promised of waiting was kept."""
     chairs = played.edges * played.chairs
     telling.say(
-        f"{played.arrivals:,} people come within {played.arrive_s:g} s to {played.edges} edges with "
-        f"{chairs:,} chairs; {played.last_s / 60:g} minutes are simulated"
+        f"{played.arrivals:,} people come within {played.arrive_s:g} s to {played.edges} edges "
+        f"with {chairs:,} chairs; {played.last_s / 60:g} minutes are simulated"
     )
     evening = Evening(played, seed).play()
     seen = judge(evening, seed, evening.minutes[-1].from_s + 60)
     rows = promises(seen)
     print("\n" + table(rows) + "\n", flush=True)
-    return msgspec.to_builtins(seen) | {
+    figures: dict[str, Any] = msgspec.to_builtins(seen)
+    return figures | {
         "scenario": msgspec.to_builtins(played),
         "took_s": round(telling.elapsed_s, 1),
         "ok": all(good for _, _, good in rows if good is not None),
