@@ -1,6 +1,6 @@
 """All cases, with the promise each is held to (the words are those of the promise, not ours)."""
 
-from bench.drill import crowds, flash, ladder, others, slow, source, syn, tickets
+from bench.drill import behind, crowds, flash, ladder, others, slow, source, syn, tickets
 from bench.drill.case import Case
 
 CASES = (
@@ -39,6 +39,10 @@ CASES = (
     Case(
         "B16", "2,000 people behind one address, then with a flooder behind it",
         ">= 95 % admitted, both times", crowds.b16, 240.0,
+    ),
+    Case(
+        "B16K", "people behind the very host that floods, which the kernel keeps out already",
+        ">= 95 % admitted, within 30 s", behind.b16k, 120.0,
     ),
     Case(
         "A3", "150,000 junk datagrams a second at the stage's port, for 30 s",

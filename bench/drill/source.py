@@ -28,6 +28,8 @@ from stentor.drill.figures import Crowd, percentile, summary
 from stentor.errors import Unavailable
 from stentor.shield.kernel import table_of
 
+FLOOD_PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where `nft` is."""
 AUDIENCE = 300
 JOINERS = 200
 BEFORE_S = 5.0
@@ -41,7 +43,7 @@ PORTS = ("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.t
 
 async def source(telling: Telling) -> Found:
     """In the namespaces."""
-    if os.geteuid() or not shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin"):
+    if os.geteuid() or not shutil.which("nft", path=FLOOD_PLACES):
         return Found(checks={"it could be run: this needs root and nftables": False})
     with namespaces():
         code, told = await program("bench.drill.source", prefix=("ip", "netns", "exec", HERE))
