@@ -123,8 +123,7 @@ class Routes:
         known = self.cards.find(name)
         match what.split("/"):
             case [""] if rest == name:
-                self.joining.witness.page(request, visitor, known.card.space)
-                return self.pages.page(known).entity.answer(request)
+                return self._page(request, visitor, known)
             case ["card.json"]:
                 kind = ("Content-Type", "application/json")
                 cache = ("Cache-Control", "public, max-age=1")
@@ -185,8 +184,11 @@ class Routes:
             return of_error(unavailable)
         if what or target.endswith("/"):
             return None
-        known = self.cards.find(name)
-        self.joining.witness.page(request, visitor, known.card.space)
+        return self._page(request, visitor, self.cards.find(name))
+
+    def _page(self, request: Request, visitor: Visitor, known: KnownCard) -> Answer:
+        if known.card.phase not in _OVER:
+            self.joining.witness.page(request, visitor, known.card.space)
         return self.pages.page(known).entity.answer(request)
 
     def _live(

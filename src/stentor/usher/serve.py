@@ -10,7 +10,7 @@ from stentor.config import Settings
 from stentor.gate import signing
 from stentor.gate.notice import Notice
 from stentor.gate.usher import Usher
-from stentor.limits import USHER_SOON_S, USHER_TICK_S
+from stentor.limits import LEDGER_SPAN_S, USHER_SOON_S, USHER_TICK_S
 from stentor.paths import Paths
 from stentor.reports import FromGate, of_notices, read_report
 from stentor.space.card import Card
@@ -59,6 +59,7 @@ class Process:
         self._cards: dict[str, Card] = {}
         self._gates: dict[int, str] = {}  # connection -> name, once it has reported
         self._forced: set[str] = set()
+        self._ended: dict[str, float] = {}  # whose last attempts are still being counted
         self._tellings = 0
         self._recall()
         self._ticking: asyncio.TimerHandle | None = None
@@ -81,9 +82,12 @@ class Process:
         """Go on where the usher before stopped."""
         before = kept.load(self._state)
         now = self._clock.now()
-        for space, memory in before.memories.items():
-            self._fold.recall(space, memory, now)
         self._seeded = set(before.seeded)
+        self._named |= before.memories.keys()
+        self._look(now)
+        for space, memory in before.memories.items():
+            if space in self._cards:  # others ended meanwhile
+                self._fold.recall(space, memory, now)
 
     # What comes in -------------------------------------------------------------------------------
 
@@ -99,10 +103,10 @@ class Process:
             self._gates[reporter.number] = name
             self._supplies.came(name)
         strangers = told.report.spaces.keys() - self._cards.keys()
-        self._named |= strangers
         if strangers:
+            self._named |= strangers
             self._look(now)
-        for space in told.report.spaces.keys() - self._cards.keys():
+        for space in strangers - self._cards.keys():
             del told.report.spaces[space]  # over, or never was
         if isinstance(told, FromGate):
             # The hashes of the day go on; the first gate that reports has the salt, or makes it.
@@ -110,11 +114,16 @@ class Process:
             self._fold.gate(told.report, now, wall_ms)
             self._supplies.gate(told.report, now)
             for space, demand in told.demands.items():
-                self._ledgers.take(space, demand)
+                if space in self._cards or self._ended.get(space, 0.0) > now:
+                    self._ledgers.take(space, demand)
         else:
             self._fold.edge(told.report, now)
             self._supplies.edge(told.report, now)
-        if is_new or strangers or (isinstance(told, FromGate) and told.report.forces):
+        if (
+            is_new
+            or strangers & self._cards.keys()
+            or (isinstance(told, FromGate) and told.report.forces)
+        ):
             self._tick_in(USHER_SOON_S)
 
     # What goes out -------------------------------------------------------------------------------
@@ -164,11 +173,13 @@ class Process:
         cards = self._spaces.look(now, self._named)
         self._named.clear()
         wall_ms = self._wall_ms
+        self._ended = {space: until for space, until in self._ended.items() if until > now}
         for space in self._cards.keys() - {
             name for name, card in cards.items() if card.phase in OPEN
         }:
             self._fold.forget(space)
             self._seeded.discard(space)
+            self._ended[space] = now + LEDGER_SPAN_S
         self._cards = {name: card for name, card in cards.items() if card.phase in OPEN}
         for space, card in self._cards.items():
             seed_hash = signing.seed_hash_of(signing.seed_of(self._keyring, space))
