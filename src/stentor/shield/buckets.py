@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from stentor.limits import SHIELD_GENERATION_S
 
+ROUNDING = 1e-3
+"""Of an event: times are sums of fractions, and the last of a burst is not to be lost by that."""
+
 
 class Buckets:
     """Some rates, for many keys."""
@@ -24,7 +27,7 @@ class Buckets:
             keys_max: keys of one generation; twice as many are held at most.
         """
         self._rates = [
-            (1.0 / (per_s * factor), burst / per_s - 1.0 / (per_s * factor))
+            (1.0 / (per_s * factor), (burst * factor - 1.0 + ROUNDING) / (per_s * factor))
             for per_s, burst in rates
         ]  # seconds an event takes to be made good, and seconds that may be owed
         self._keys_max = keys_max

@@ -91,11 +91,11 @@ class Shield:
 
     def connected(self, address: str, now: float) -> bool:
         """Whether a new connection is to be looked at; if not, it is closed without a byte."""
-        if not self.asked(address, _CONNECTION, now):
-            return False
         if address in self._uncounted:
             return True
-        _, prefix = source_of(address)
+        host, prefix = source_of(address)
+        if not self._bears(host, prefix, _CONNECTION, now, behind=False):
+            return False
         standing = self._standing
         scale = STANDING_FACTOR if standing.kept and standing.is_good(prefix) else 1.0
         return self.fairness.take(prefix, scale)
@@ -111,6 +111,9 @@ class Shield:
         if address in self._uncounted:
             return True
         host, prefix = source_of(address)
+        return self._bears(host, prefix, verb, now, behind=behind)
+
+    def _bears(self, host: str, prefix: str, verb: Verb, now: float, *, behind: bool) -> bool:
         offenders, standing = self._offenders, self._standing
         if verb is _CONNECTION and offenders.kept and not behind:
             banned = self._banned_key(host, prefix, now)
