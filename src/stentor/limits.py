@@ -175,6 +175,8 @@ ARRIVALS_MAX = 8_192
 """Connections whose handshake or first request is not whole yet; the oldest makes room."""
 CALLERS_PER_WAKE = 256
 """Plain connections whose next request is looked at in a row; then others have their turn."""
+ARRIVALS_PER_WAKE = 32
+"""Handshakes that are taken a step further in a row: about 10 ms."""
 QUICK_BODY_BYTES_MAX = 4 * 1024
 """A body that has come with its head and is no longer can be answered without a task."""
 REFUSALS_KEPT = 256

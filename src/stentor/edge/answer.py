@@ -106,17 +106,17 @@ def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
 
     A body in pieces of unknown length goes out in chunks, to HTTP/1.0 until the connection ends.
     """
-    phrase = _REASONS.get(answer.status, "Unknown")
-    lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {date}"]
+    status = answer.status
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: {date}"]
     # A header injected through a value would be an answer of the attacker's (RFC 9110 section 5.5).
     lines += [
         f"{name}: {value if value.isprintable() else _UNSAFE.sub('', value)}"
         for name, value in answer.headers
     ]
-    length = len(answer.body) if isinstance(answer.body, bytes) else answer.length
-    if answer.length is not None:
-        length = answer.length
-    if answer.status not in BODILESS and answer.status >= 200:
+    length = answer.length
+    if length is None and isinstance(answer.body, bytes):
+        length = len(answer.body)
+    if status not in BODILESS and status >= 200:
         if length is not None:
             lines.append(f"Content-Length: {length}")
         elif version == 1:
@@ -125,7 +125,8 @@ def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:
         lines.append("Connection: close")
     elif version == 0:
         lines.append("Connection: keep-alive")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("latin-1")
 
 
 def http_date(wall_time_s: float) -> str:

@@ -5,6 +5,7 @@ everybody else is given a task of their own. (Plain connections: `doorstep.py`.)
 """
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from stentor.edge.doorstep import Listeners, Quick
 from stentor.edge.request import find_head, parse_head
 from stentor.edge.wire import READ_BYTES, Wire
 from stentor.errors import StentorError
-from stentor.limits import ARRIVALS_MAX, HALF_OPEN_PREFIX_MAX
+from stentor.limits import ARRIVALS_MAX, ARRIVALS_PER_WAKE, HALF_OPEN_PREFIX_MAX
 from stentor.shield import HalfOpen, Shield, source_of
 
 
@@ -30,32 +31,23 @@ class Arrival:
         over: whether the connection has ended: there is nobody left to answer.
     """
 
-    __slots__ = ("_loop", "_met", "_writes", "data", "due", "over", "release", "wire")
+    __slots__ = ("_epoll", "_events", "data", "descriptor", "due", "over", "release", "wire")
 
     def __init__(
-        self,
-        wire: Wire,
-        due: float,
-        release: Callable[[], None],
-        met: Callable[["Arrival"], None],
+        self, wire: Wire, due: float, release: Callable[[], None], epoll: select.epoll
     ) -> None:
-        """Wait for its handshake and its request.
-
-        Args:
-            met: called once, when a head is whole, malformed, or will never be.
-        """
-        self._loop = asyncio.get_running_loop()
+        """Wait for its handshake and its request. Args: epoll: tells when to look."""
         self.wire = wire
+        self.descriptor = wire.socket.fileno()
         self.data = bytearray()
         self.due = due
         self.release = release
-        self._met = met
-        self._writes = False
         self.over = False
-        self._loop.add_reader(wire.socket.fileno(), self.look)
+        self._epoll = epoll
+        self._events = 0
 
-    def look(self) -> None:
-        """See what has arrived."""
+    def look(self) -> bool:
+        """See what has arrived; whether a head is whole, malformed, or will never be."""
         try:
             if not self.wire.shaken:
                 self.wire.shake()
@@ -68,32 +60,29 @@ class Arrival:
                 if find_head(self.data):
                     break
         except (BlockingIOError, ssl.SSLWantReadError):
-            self._wait_to_write(False)
-            return
+            self._wait_for(select.EPOLLIN)
+            return False
         except ssl.SSLWantWriteError:
-            self._wait_to_write(True)
-            return
+            self._wait_for(select.EPOLLIN | select.EPOLLOUT)
+            return False
         except StentorError:
             pass  # whoever it is met by will find the same, and say so
         except (OSError, ValueError):  # ValueError: TLS refuses a socket that is gone
             self.over = True
-        self.leave()
-        self._met(self)
+        return True
 
-    def _wait_to_write(self, writes: bool) -> None:
-        if writes != self._writes:
-            self._writes = writes
-            descriptor = self.wire.socket.fileno()
-            if writes:
-                self._loop.add_writer(descriptor, self.look)
-            else:
-                self._loop.remove_writer(descriptor)
+    def _wait_for(self, events: int) -> None:
+        if not self._events:
+            self._epoll.register(self.descriptor, events)
+        elif events != self._events:
+            self._epoll.modify(self.descriptor, events)
+        self._events = events
 
     def leave(self) -> None:
-        """Hear no more of the connection."""
-        descriptor = self.wire.socket.fileno()
-        self._loop.remove_reader(descriptor)
-        self._wait_to_write(False)
+        """Hear no more of the connection; to be called before anybody else has it."""
+        if self._events:
+            self._events = 0
+            self._epoll.unregister(self.descriptor)
 
 
 class Arrivals:
@@ -114,7 +103,25 @@ class Arrivals:
         self._quick = quick
         self._listeners = listeners
         self._pass_on = pass_on
-        self._held: dict[Arrival, None] = {}
+        self._held: dict[int, Arrival] = {}  # by descriptor, in the order of what is due
+        self._epoll = select.epoll()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        """Begin to hear connections: all through one descriptor of the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._epoll.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        for descriptor, _ in self._epoll.poll(0, ARRIVALS_PER_WAKE):
+            arrival = self._held.get(descriptor)
+            if arrival is not None:
+                self._look(arrival)
+
+    def _look(self, arrival: Arrival) -> None:
+        if arrival.look():
+            self._forget(arrival)
+            self._met(arrival)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -143,36 +150,37 @@ class Arrivals:
             release()
             return
         while len(self._held) >= ARRIVALS_MAX:
-            self._dismiss(next(iter(self._held)))  # whoever has said nothing for longest
-        arrival = Arrival(wire, now + patience_s.header_s, release, self._met)
-        self._held[arrival] = None
+            self._dismiss(next(iter(self._held.values())))  # who has said nothing for longest
+        arrival = Arrival(wire, now + patience_s.header_s, release, self._epoll)
+        self._held[arrival.descriptor] = arrival
         oldest = self._half_open.hold(source_of(peer)[1], arrival) if counted else None
         if oldest is not None:
             self._shield.half_open += 1
             self._dismiss(oldest)
-        arrival.look()
+        self._look(arrival)
 
     def sweep(self, now: float) -> None:
         """Let go of those who have not asked for anything in time."""
         overdue = []
-        for arrival in self._held:
+        for arrival in self._held.values():
             if arrival.due > now:
                 break
             overdue.append(arrival)
         for arrival in overdue:
             self._forget(arrival)
-            arrival.leave()
             # Whoever has begun to say something is told that it took too long.
             self._pass_on(arrival)
 
     def close(self) -> None:
         """Let go of all."""
-        for arrival in list(self._held):
+        if self._loop is not None:
+            self._loop.remove_reader(self._epoll.fileno())
+        for arrival in list(self._held.values()):
             self._dismiss(arrival)
+        self._epoll.close()
 
     def _met(self, arrival: Arrival) -> None:
         """An arrival has said what it wants, or never will."""
-        self._forget(arrival)
         if arrival.over:
             arrival.wire.close()
             arrival.release()
@@ -199,11 +207,11 @@ class Arrivals:
         return True
 
     def _forget(self, arrival: Arrival) -> None:
-        self._held.pop(arrival, None)
+        self._held.pop(arrival.descriptor, None)
         self._half_open.let_go(source_of(arrival.wire.peer)[1], arrival)
+        arrival.leave()
 
     def _dismiss(self, arrival: Arrival) -> None:
         self._forget(arrival)
-        arrival.leave()
         arrival.wire.close()
         arrival.release()

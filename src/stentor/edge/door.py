@@ -116,6 +116,7 @@ class Door:
         options(socket.SOL_SOCKET, socket.SO_RCVBUF, DOOR_RECEIVE_BUFFER_BYTES)
         options(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
         self._doorstep.open()
+        self._arrivals.open()
         self._begin_accepting()
         self._sweep()
 

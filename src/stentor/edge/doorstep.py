@@ -352,6 +352,7 @@ class Doorstep:
         self._pass_on(caller, partial(self._give_back, caller.client), unsent, ends)
 
     def _dismiss(self, caller: Caller) -> None:
+        caller.heard = False  # nobody else has the connection: with it epoll forgets it
         self._forget(caller)
         os.close(caller.descriptor)
         self._give_back(caller.client)

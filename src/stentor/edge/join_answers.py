@@ -1,6 +1,5 @@
 """What somebody who joins is answered: documents, cookies, and when to ask again. Pure."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,8 +18,7 @@ PLACE_COOKIE = "stentor-place"
 _FRESH = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *SAFE_HEADERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(msgspec.Struct, frozen=True, gc=False):
     """How whoever asks is given what they carry.
 
     Attributes:

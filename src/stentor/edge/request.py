@@ -4,7 +4,7 @@ HTTP/1.1 after RFC 9112. Pure: bytes in, a `Request` or a `Refused` out.
 """
 
 import re
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from stentor.errors import Refused
 from stentor.limits import (
@@ -33,8 +33,23 @@ _PERSONAL = frozenset({"authorization", "cookie", "stentor-ticket", "stentor-pla
 _Start = tuple[str, str, int]
 _Field = tuple[str, str]
 _Kept = TypeVar("_Kept", _Start, _Field)
-_starts: dict[bytes, _Start] = {}
-_fields: dict[bytes, _Field] = {}
+
+
+class _Starts(dict[bytes, _Start]):
+    """Request lines and what they say."""
+
+    def __missing__(self, line: bytes) -> _Start:
+        return _read_start(line)
+
+
+class _Fields(dict[bytes, _Field]):
+    """Header lines and what they say."""
+
+    def __missing__(self, line: bytes) -> _Field:
+        return _read_field(line)
+
+
+_starts, _fields = _Starts(), _Fields()
 # A crowd says the same lines over and over: what was read of one is true of all that equal it.
 
 
@@ -67,8 +82,8 @@ class Request:
         if "host" not in values and self.version:
             raise _malformed(_ONE_HOST)
         self.body_bytes = 0
-        if "content-length" in values or "transfer-encoding" in values:
-            self.body_bytes = _body_bytes(headers, self.version)
+        if "transfer-encoding" in values or "content-length" in values:
+            self.body_bytes = _body_bytes(values, self.version)
 
     @property
     def path(self) -> str:
@@ -148,11 +163,7 @@ def parse_head(head: bytes) -> Request:
     first, *lines = head[: -len(HEAD_END)].split(b"\r\n")
     if len(lines) > HEADER_COUNT_MAX:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
-    start = _starts.get(first) or _read_start(first)
-    headers = list(map(_fields.get, lines))
-    if None in headers:
-        return Request(start, [_fields.get(line) or _read_field(line) for line in lines])
-    return Request(start, cast(list[_Field], headers))
+    return Request(_starts[first], list(map(_fields.__getitem__, lines)))
 
 
 def _read_start(line: bytes) -> _Start:
@@ -198,22 +209,23 @@ def _joined(headers: list[_Field]) -> dict[str, str]:
     return values
 
 
-def _body_bytes(fields: list[tuple[str, str]], version: int) -> int:
-    """How long the body is; anything ambiguous is refused (RFC 9112 section 6.3, smuggling)."""
-    names = [name for name, _ in fields]
-    if "transfer-encoding" in names:
-        coding = [value.lower() for name, value in fields if name == "transfer-encoding"]
-        if "content-length" in names or coding != ["chunked"] or version == 0:
+def _body_bytes(values: dict[str, str], version: int) -> int:
+    """How long the body is; anything ambiguous is refused (RFC 9112 section 6.3, smuggling).
+
+    Args:
+        values: of headers that came twice with commas, which no coding and no number has.
+    """
+    coding = values.get("transfer-encoding")
+    if coding is not None:
+        if "content-length" in values or coding.lower() != "chunked" or version == 0:
             raise _malformed("A body comes with Content-Length or in chunks, and not with both.")
         return -1
-    if "content-length" not in names:
-        return 0
-    lengths = [value for name, value in fields if name == "content-length"]
-    if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
+    length = values["content-length"]
+    if not length.isascii() or not length.isdigit():
         raise _malformed("Content-Length should be one number.")
-    if len(lengths[0]) > 15 or int(lengths[0]) > BODY_BYTES_MAX:
+    if len(length) > 15 or int(length) > BODY_BYTES_MAX:
         raise _too_large()
-    return int(lengths[0])
+    return int(length)
 
 
 class ChunkedBody:

@@ -40,6 +40,7 @@ def prefix_of(address: str) -> str:
     return str(ipaddress.IPv4Network((int(read), IPV4_PREFIX), strict=False))
 
 
+@functools.lru_cache(PREFIX_TEXTS_MAX)
 def prefix_key(prefix: str, secret: bytes) -> int:
     """A prefix as 64 bits that tell nobody which one it is."""
     digest = hashlib.blake2b(prefix.encode(), key=secret, digest_size=8).digest()
