@@ -108,8 +108,11 @@ class Joining:
             if decision.outcome != ADMITTED:
                 self._renew(decision.ticket.number, decision.ticket.expires_at_s)
             return join_answers.admitted(client, decision)
+        is_live = known.card.phase == "live"  # before that there is nothing to be heard
         if decision.outcome == PLACED:
-            return join_answers.placed(client, decision, meanwhile=_spares(rules.notice))
+            return join_answers.placed(
+                client, decision, meanwhile=is_live and _spares(rules.notice)
+            )
         if decision.outcome == CHALLENGED:
             return join_answers.challenged(decision)
         if decision.cause in BAD:

@@ -68,7 +68,7 @@ export class Hall {
     if (!this.#panel) return;
     this.#visits++;
     this.#search?.stop();
-    this.#panel.remove();
+    this.#keepFocus(() => this.#panel.remove());
     $("tiers").classList.remove("queue");
     this.#panel = this.#place = null;
     if (this.#live.state !== "connecting") this.#hush();
@@ -221,16 +221,23 @@ export class Hall {
     const words = rangeInWords(waitS);
     put(this.of, ahead === 0 ? "to be let in: nobody is ahead of you" : ahead === 1 ? " person is ahead of you"
       : " people are ahead of you");
+    if (door.opens_us > door.at_ms * 1_000) {
+      return this.#fill("", null, "Keep this page open.", drawnAt(door.opens_us / 1_000), "");
+    }
     const trigger = door.step ? reason(door.why, door.figures) : "";
-    const because = door.opens_us > door.at_ms * 1_000 ? drawnAt(door.opens_us / 1_000)
-      : WHY[told.why] ?? (door.step >= 4 ? ladderSentence(door)
-        : `${upper(trigger || crowd(door))}. ${doubt(door.step ? door.why : "")}`);
+    const because = WHY[told.why] ?? (door.step >= 4 ? ladderSentence(door)
+      : `${upper(trigger || crowd(door))}. ${doubt(door.step ? door.why : "")}`);
     const long = words && ahead !== 0 ? `${upper(words)}.` : ahead === 0 ? "As soon as a place is free."
       : "Nobody can say yet how long it takes.";
     const expect = `${long} Keep this page open.`;
     this.#fill(ahead === null ? "" : ahead === 0 ? "Next" : ahead.toLocaleString(), share,
       this.missed ? `Your turn passed while you were away: you have a new place, near the front. ${expect}` : expect,
       because, recordingIn(door.recording_at_ms));
+    const mark = ahead ? `(${ahead.toLocaleString()}) ` : "";
+    if (mark !== this.#door.mark) {
+      this.#door.mark = mark;
+      this.#door.show();
+    }
     this.#light(share);
     this.#offerRadio(told.meanwhile);
     this.#speak(ahead, words, waitS);
@@ -269,7 +276,14 @@ export class Hall {
       act = () => this.#live.start();
     }
     if (button) on(button, "click", act);
-    this.buttons.replaceChildren(...[button, this.radioButton].filter(Boolean));
+    this.#keepFocus(() => this.buttons.replaceChildren(...[button, this.radioButton].filter(Boolean)));
+  }
+
+  /** A focus that falls with its button goes to the one that is always there. */
+  #keepFocus(act) {
+    const had = this.#panel.contains(document.activeElement);
+    act();
+    if (had && !document.activeElement?.closest(".wait")) $("listen").focus();
   }
 
   // Meanwhile ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ const LOW_WITHIN_S = 4;
 const HIGH_WITHIN_S = 20;
 
 /**
- * @typedef {{untilS: number, renewAtS: number, waits: string, news: string, show: () => void,
+ * @typedef {{untilS: number, renewAtS: number, waits: string, mark: string, news: string, show: () => void,
  *   ask: (body?: object) => Promise<any>}} Door what the page knows of the door
  */
 

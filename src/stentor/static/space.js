@@ -20,8 +20,8 @@ let visit = null;
 let hall = null;
 let entrance = null;
 /** The right to listen as far as we know it; what the door says while it has not let us in
- * (`waits`), and what it says to everybody (`news`). */
-const door = { untilS: 0, renewAtS: 0, waits: "", news: "", ask, show };
+ * (`waits`, and a few signs for the tab's title), and what it says to everybody (`news`). */
+const door = { untilS: 0, renewAtS: 0, waits: "", mark: "", news: "", ask, show };
 const deck = new Deck(audio);
 const { saveData, effectiveType } = navigator.connection ?? {};
 const live = Source && (plays(OPUS) || plays(AAC))
@@ -98,7 +98,7 @@ const BADGES = { scheduled: "Coming", doors: "Doors open", live: "Live", ended: 
 function show() {
   const { phase } = card;
   if (phase === "replay") openReplay();
-  document.title = phase === "live" ? `● ${card.title}` : card.title;
+  document.title = (door.waits ? door.mark : phase === "live" ? "● " : "") + card.title;
   say("badge", BADGES[phase] ?? phase);
   $("badge").classList.toggle("live", phase === "live");
   say("title", card.title);
