@@ -249,7 +249,7 @@ export class LivePlayer extends Teller {
     const now = nowS();
     this.#failures = line.parts ? 0 : this.#failures + 1;
     if (line.parts || !this.#lostAtS) this.#lostAtS = now;
-    this.#set("reconnecting");
+    if (!this.successor) this.#set("reconnecting");
     const waitS = this.#failures ? Math.min(5, 2 ** this.#failures / 8) * (0.5 + Math.random())
       : this.successor ? 2 : this.#spareS * Math.random();
     this.#againAtS = now + waitS;
