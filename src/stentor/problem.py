@@ -25,7 +25,7 @@ STATUS_BY_CODE: dict[str, int] = {
     "ticket.invalid": 403,
     "ticket.wrong_space": 403,
     "ticket.expired": 403,
-    "ticket.elsewhere": 409,
+    "ticket.elsewhere": 423,
     "ticket.moving": 429,
     "challenge.required": 428,
     "login.wrong": 401,

@@ -28,6 +28,7 @@ class House:
         card: what the page is told; change it with `tell`.
         silent: live responses stay open and say nothing.
         dead: how many live responses, the oldest ones, stay so for good.
+        taken_over: how many of them are ended for newer ones; change it with `take_over`.
         refusing: an HTTP status that every live request is answered with, or 0.
         requests: paths asked for, in order.
         lost: parts that the recording does not have, nor the media segments.
@@ -47,6 +48,7 @@ class House:
         }
         self.silent = False
         self.dead = 0
+        self.taken_over = 0
         self.refusing = 0
         self.requests: list[str] = []
         self.lost: Container[int] = ()
@@ -119,6 +121,15 @@ class House:
         self._say("cadence", {"cadence_ms": cadence_ms, "in_ms": round(lead_s * 1_000)})
         await asyncio.sleep(lead_s)
         self.cadence_ms = cadence_ms
+
+    def lower(self, rendition: str) -> None:
+        """Everybody who asked for `opus` hears this from the next part on."""
+        self._say("rendition", {"rendition": rendition, "asked": "opus"})
+
+    def take_over(self) -> None:
+        """The ticket of all live responses there are is shown elsewhere."""
+        self.taken_over = self._answered
+        self._say("news", None)
 
     def end(self) -> None:
         """The programme is over and sealed; the recording is there."""
@@ -294,6 +305,16 @@ class House:
                     data += chosen.part(int(str(what)))
                 elif kind == "card":
                     data = card()
+                elif kind == "rendition":
+                    told = json.loads(json.dumps(what))
+                    if rendition != told["asked"]:
+                        data = b""
+                    else:
+                        chosen = sound(told["rendition"])
+                        data = emsg("urn:stentor:rendition:1", json.dumps(told).encode())
+                        data += chosen.init
+                elif kind == "news":
+                    data = b""
                 elif kind == "cadence":
                     data = self._cadence(what)
                 else:
@@ -302,6 +323,10 @@ class House:
                 at = offset + 1
             if at < len(self.log):
                 continue
+            if number <= self.taken_over:
+                last = emsg("urn:stentor:lease:1", b'{"ended": "elsewhere"}')
+                writer.write(_chunk(last) + b"0\r\n\r\n")
+                return
             if self.ended:
                 writer.write(b"0\r\n\r\n")
                 return

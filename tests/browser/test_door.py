@@ -133,6 +133,7 @@ async def test_the_ticket_is_renewed_and_the_ladder_is_heeded(house: House, visi
     at_ms = round(time.time() * 1_000)
     house.event(type="ladder.changed", step=3, why="arrivals", figures=figures, by="", at_ms=at_ms)
     house.door.told = {"step": 3, "since_ms": at_ms, "why": "arrivals", "figures": figures}
+    house.lower("opus-low")
     await visit.until("stentor.rendition === 'opus-low'", 8)
     notice = await visit.page.inner_text("#notice")
     assert notice.startswith("Audio quality is reduced for everyone since ")
@@ -141,6 +142,38 @@ async def test_the_ticket_is_renewed_and_the_ladder_is_heeded(house: House, visi
         while house.door.tickets < 3:
             await asyncio.sleep(0.1)
     assert (await visit.face())["stalls"] == 0
+    live.cancel()
+
+
+async def test_everybody_hears_less_in_the_response_there_is(house: House, visit: Visit) -> None:
+    live = await arrive(house, visit)
+    await visit.until("stentor.state === 'playing'")
+    await visit.until("document.querySelector('#notice').hidden")
+    asked = len([path for path in house.requests if "/live/" in path])
+    house.lower("opus-low")
+    await visit.until("stentor.rendition === 'opus-low'")
+    await asyncio.sleep(3)  # whoever minded would have gone back to the other by now
+    house.lower("opus")
+    await visit.until("stentor.rendition === 'opus'")
+    await asyncio.sleep(1)
+    assert len([path for path in house.requests if "/live/" in path]) == asked
+    face = await visit.face()
+    assert (face["stalls"], face["state"]) == (0, "playing")
+    live.cancel()
+
+
+async def test_what_another_device_took_over_is_not_taken_back(house: House, visit: Visit) -> None:
+    live = await arrive(house, visit)
+    await visit.until("stentor.state === 'playing'")
+    await visit.until("document.querySelector('#notice').hidden")
+    house.take_over()
+    await visit.until("stentor.reason === 'elsewhere'")
+    assert await visit.page.inner_text("#listen") == "Listen here"
+    asked = len(house.requests)
+    await asyncio.sleep(2)
+    assert not [path for path in house.requests[asked:] if "/live/" in path]
+    await visit.page.click("#listen")
+    await visit.until("stentor.state === 'playing'")
     live.cancel()
 
 

@@ -18,6 +18,6 @@ export function attend(live, audio, card, door, toggle, bar) {
   attended = true;
   offerVolume(audio, /** @type {HTMLInputElement} */ (document.getElementById("volume")));
   const tuner = live.deck ? new Tuner(live, document.getElementById("quality")) : null;
-  keepLease(live, card.space, door, (low) => tuner?.order(low));
+  keepLease(live, card.space, door);
   if (tuner) keepTime(live);
 }

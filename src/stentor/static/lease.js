@@ -7,9 +7,6 @@ const UNHEARD = new Set(["idle", "paused", "ended", "failed"]);
 /** Before the next try at a renewal, when the door has not answered. */
 const AGAIN_S = 8;
 const AGAIN_MAX_S = 25;
-/** Players change the rendition for the ladder within so long: not all in one moment. */
-const LOW_WITHIN_S = 4;
-const HIGH_WITHIN_S = 20;
 
 /**
  * @typedef {{untilS: number, renewAtS: number, waits: string, mark: string, news: string, show: () => void,
@@ -18,9 +15,8 @@ const HIGH_WITHIN_S = 20;
 
 /**
  * @param {any} live the player @param {string} space @param {Door} door
- * @param {(low: boolean) => void} order everybody hears the low rendition, or not any more
  */
-export function keepLease(live, space, door, order) {
+export function keepLease(live, space, door) {
   const plays = () => !UNHEARD.has(live.state);
   let asking = false;
   let failures = 0;
@@ -49,8 +45,6 @@ export function keepLease(live, space, door, order) {
     }
   }
 
-  let ordered = false;
-  let timer = 0;
   let toldAtMs = 0;
   function heed(told) {
     if (told.at_ms < toldAtMs) return; // a cache may be behind the response
@@ -60,13 +54,11 @@ export function keepLease(live, space, door, order) {
       door.news = news;
       door.show();
     }
-    const low = told.step >= 3;
-    if (low === ordered) return;
-    ordered = low;
-    clearTimeout(timer);
-    timer = setTimeout(() => order(low), Math.random() * 1_000 * (low ? LOW_WITHIN_S : HIGH_WITHIN_S));
   }
 
+  on(live, "note", ({ detail: { line, scheme, message } }) => {
+    if (scheme === "urn:stentor:lease:1") line.left = message.ended;
+  });
   on(live, "beat", renew);
   setInterval(renew, 2_000);
   on(live, "event", ({ detail }) => {

@@ -10,7 +10,7 @@ const SILENT_WAITING_S = 12;
 const BURST_S = 0.1;
 
 /** Why a response was refused; `turned`: the door wants to be asked first, or again. */
-const REFUSED = { 403: "turned", 404: "gone", 409: "over", 410: "over" };
+const REFUSED = { 403: "turned", 404: "gone", 409: "over", 410: "over", 423: "elsewhere" };
 
 /** One response for one rendition, from `query` on. */
 export class Line {
@@ -22,6 +22,8 @@ export class Line {
   bornS = nowS();
   openS = 0;
   ended = false;
+  /** Why the edge has ended it: `elsewhere` or `expired`. */
+  left = "";
   /** Events, [cursor, event], and parts that wait until this is the response that is heard. */
   told = [];
   held = [];
@@ -39,7 +41,7 @@ export class Line {
   /**
    * Reads until the response ends. Throws what `fetch` does; `error.reason` says why in vain.
    * @param {Record<string, (detail: any) => void>} tell by kind: `opened`; `card`; `head`: init;
-   *   `part`: {bytes, sample, regular}; `cursor`: all `told` counts
+   *   `part`: {bytes, sample, regular}; `cursor`: all `told` counts; `note`: {line, scheme, message}
    */
   async read(tell) {
     const { signal } = this.#fetching;
@@ -85,6 +87,7 @@ export class Line {
     if (scheme === "urn:stentor:card:1") tell.card(message);
     else if (scheme === "urn:stentor:event:1") this.#events.push(message);
     else if (scheme === "urn:stentor:cadence:1") this.cadenceS = message.cadence_ms / 1_000;
+    else tell.note({ line: this, scheme, message });
   }
 
   #reached(cursor, tell) {

@@ -26,8 +26,9 @@ function placeOf(/** @type {string} */ cursor) {
 /**
  * Dispatches `state` (or `away`, `isLive` or `rendition` has changed), `card` (detail: the card),
  * `event` (detail: an event of the Space), `skipped` (detail: seconds left out), `measured` (a part
- * was; detail: how late in seconds), `stall`, `beat`, `turned` (away, at the door) and `ended`. States: idle, connecting,
- * waiting (before the start), playing, stalled, reconnecting, paused, ended, failed.
+ * was; detail: how late in seconds), `stall`, `beat`, `note` (of the edge: {line, scheme, message}),
+ * `turned` (away, at the door) and `ended`. States: idle, connecting, waiting (before the start),
+ * playing, stalled, reconnecting, paused, ended, failed.
  */
 export class LivePlayer extends Teller {
   state = "idle";
@@ -231,8 +232,10 @@ export class LivePlayer extends Teller {
         head: () => line === this.line && this.#head(line),
         part: (part) => line === this.line ? this.#part(line, part) : line.wait(part),
         cursor: (cursor) => this.#reached(line, cursor),
+        note: (note) => this.tell("note", note),
       });
       if (this.ending) why = "over";
+      else if (!this.successor) why = line.left;
     } catch (error) {
       why = error.reason;
     }
@@ -240,7 +243,9 @@ export class LivePlayer extends Teller {
     if (line !== this.line) return;
     this.line = null;
     if (why === "turned") this.tell(why);
-    if (why === "over") this.#end();
+    // Coming back by itself would take it from the other one, which would do the same.
+    if (why === "elsewhere") this.#pause(why);
+    else if (why === "over") this.#end();
     else if (why === "gone") this.#fail(why);
     else this.#lost(line);
   }

@@ -23,7 +23,7 @@ export class Tuner {
   /** What the listener wants: "" leaves it to the network. */
   chosen = "";
   thrift = new Thrift();
-  /** The ladder wants everybody to hear the low rendition, whatever they have chosen. */
+  /** The edge sends everybody the low rendition (the ladder's step 3), whatever they have chosen. */
   ordered = false;
   #live;
   #next = null;
@@ -48,6 +48,7 @@ export class Tuner {
       this.thrift.stalled(nowS());
       this.#tune();
     });
+    on(live, "note", ({ detail }) => this.#crossed(detail));
     on(live, "beat", () => this.#beat());
     on(live.deck, "fed", () => this.#compare());
     on(window, "online", () => this.#moved());
@@ -59,12 +60,15 @@ export class Tuner {
     });
   }
 
-  /** The ladder's step 3 has come, or gone: what one listener wants comes after that. */
-  order(/** @type {boolean} */ low) {
-    this.ordered = low;
-    this.#pauseUntilS = 0;
+  /** The edge sends another rendition from here on: everybody has to hear less, or may hear more. */
+  #crossed({ line, scheme, message }) {
+    if (scheme !== "urn:stentor:rendition:1") return;
+    line.rendition = message.rendition;
+    if (line !== this.#live.line) return;
+    this.ordered = message.asked !== message.rendition;
+    this.#live.rendition = message.rendition;
+    this.#settle(true);
     this.#live.tell("state");
-    this.#tune();
   }
 
   /** The network is another one: what was open may be dead without saying so. */
@@ -134,9 +138,10 @@ export class Tuner {
     }
   }
 
-  #settle() {
+  /** `asked`: it was not the network that called for it. */
+  #settle(asked = this.ordered || Boolean(this.chosen)) {
     const low = this.#live.rendition === LOW;
-    if (low !== this.thrift.low) this.thrift.changed(nowS(), low, this.ordered || Boolean(this.chosen));
+    if (low !== this.thrift.low) this.thrift.changed(nowS(), low, asked);
   }
 
   #refuse() {
