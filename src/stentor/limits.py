@@ -730,6 +730,8 @@ SHARE_KEPT_S = 300.0
 """A new usher keeps the share of the last one: it does not know yet who asks for how much."""
 SHARE_FLOOR = 0.01
 """Of all chairs, what one prefix may hold in any case: behind an address may be thousands."""
+SHARE_LOTS_S = 300
+"""Who of a prefix with too many chairs gives theirs back is drawn anew so often."""
 SHARED_OUT = 0.92
 """Of the chairs, those that prefixes share while people wait: who comes next finds one sooner."""
 HEAVY_PREFIXES = 64

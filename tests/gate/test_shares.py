@@ -94,6 +94,6 @@ def test_seats_of_a_prefix() -> None:
 
 
 def test_the_share_of_renewed_tickets_is_what_was_meant() -> None:
-    kept = sum(keeps_chair(number, b"s" * 32, 25, 250) for number in range(10_000))
+    kept = sum(keeps_chair(number, b"s" * 32, 25, 250, 7) for number in range(10_000))
     assert 850 < kept < 1_150
-    assert all(keeps_chair(number, b"s" * 32, 25, 25) for number in range(100))
+    assert all(keeps_chair(number, b"s" * 32, 25, 25, 7) for number in range(100))

@@ -35,18 +35,18 @@ def test_the_same_seed_is_the_same_evening() -> None:
 
 
 def test_programs_that_really_listen_give_way_to_people() -> None:
-    """B8 in small: 8 prefixes of many bots hold the house before 200 people come."""
-    attack = Attack(bots=2_000, bot_prefixes=8, begins_s=0, ends_s=20, solves=True)
+    """B8: 20 prefixes of many bots hold the house before 500 people come."""
+    attack = Attack(bots=5_000, bot_prefixes=20, begins_s=0, ends_s=20, solves=True)
     scenario = Scenario(
-        name="bots", arrivals=200, arrive_s=60, edges=2, chairs=200, joins_per_s=50, last_s=420,
-        stay_s=4_000.0, patience_s=4_000.0, bounce=0.0, hidden=0.0, crowded=0.0, attack=attack,
+        name="bots", arrivals=500, arrive_s=60, edges=2, chairs=500, joins_per_s=200, last_s=305,
+        stay_s=4_000.0, patience_s=1e8, bounce=0.0, hidden=0.0, crowded=0.0, attack=attack,
     )  # fmt: skip
     evening = Evening(scenario, 1).play()
     people = evening.people
     late = [
         who for who in range(people.honest) if not 0 <= people.in_s[who] - people.came_s[who] <= 240
     ]
-    assert len(late) <= 20, "nine in ten are in within two leases"
+    assert len(late) <= 25, "95 % are in within two leases"
 
 
 def test_kolmogorov_and_smirnov_know_even_from_uneven() -> None:

@@ -151,6 +151,11 @@ class Mark:
         known_took = known * self.show_up.rest()[0]
         return min(1.0, max(0.02, (known_took + took) / (known + called)))
 
+    @property
+    def chair_share(self) -> float:
+        """Of those who come when they are called, the share that takes a chair at once."""
+        return min(1.0, self.takes / max(0.02, self.show_up.rest()[0]))
+
     def expected(self, now_s: int) -> float:
         """How many of those called before will still come."""
         rest = self.show_up.rest()

@@ -110,7 +110,7 @@ class GateSpace(msgspec.Struct, array_like=True):
         renewed: tickets whose lease was renewed.
         challenges: asked, solved, failed, patient.
         funnel: what else was asked for: page, join, admitting, live, hls, radio.
-        prefixes: (keyed prefix, places taken) of those that took the most.
+        prefixes: (keyed prefix, places and chairs taken anew) of those that took the most.
         demand: what the join ledger is told (`audience/ledger.py`: Demand, as MessagePack).
         mark: (admitting_us, lapsed_us, gone_us, called) of the last notice, for an usher that
             begins anew.

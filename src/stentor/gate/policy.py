@@ -219,7 +219,7 @@ class Door:
         if (
             holders > share
             and ticket.rank == ANYBODY
-            and not keeps_chair(ticket.number, self.seed, share, holders)
+            and not keeps_chair(ticket.number, self.seed, share, holders, now_us // 1_000_000)
         ):
             self.let_in.drop(ticket.number)
             place = self._new_place(ticket.number, asked.prefix, now_us)

@@ -17,6 +17,7 @@ from stentor.limits import (
     SHARE_BURST_CALM,
     SHARE_BURST_MIN,
     SHARE_FLOOR,
+    SHARE_LOTS_S,
     SHARE_PREFIXES_MAX,
     SHARE_REFILL_S,
 )
@@ -119,7 +120,13 @@ def share_of_prefix(heavy: Iterable[float], others: float, capacity: float) -> i
     return max(1, round(capacity * SHARE_FLOOR), SHARE_BURST_MIN, int(min(share, capacity)))
 
 
-def keeps_chair(number: int, seed: bytes, share: int, holders: int) -> bool:
-    """Whether a ticket is renewed though its prefix holds more than its share."""
-    digest = hashlib.blake2b(number.to_bytes(8, "big"), key=seed, digest_size=8).digest()
+def keeps_chair(number: int, seed: bytes, share: int, holders: int, now_s: int) -> bool:
+    """Whether a ticket is renewed though its prefix holds more than its share.
+
+    The lot is drawn anew every few minutes: those who are left have drawn well before, so the same
+    lots would never make them fewer; and drawn at each renewal they would be made too few, because
+    a lease that was not renewed counts until it ends.
+    """
+    lot = number.to_bytes(8, "big") + (now_s // SHARE_LOTS_S).to_bytes(8, "big")
+    digest = hashlib.blake2b(lot, key=seed, digest_size=8).digest()
     return int.from_bytes(digest, "big") * holders < share << 64

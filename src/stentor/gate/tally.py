@@ -37,6 +37,8 @@ class Tally:
             now.let_in[decision.ticket.rank] += 1
             if cause == "claim":
                 _count(now.claimed, decision.called_at_s)
+            else:
+                self._prefix(prefix)
         elif outcome == "renewed":
             now.renewed += 1
         elif outcome == "challenged":

@@ -162,12 +162,12 @@ class Usher:
         for second, count in told.held.items():
             space.mark.claimed(second, count, held=True)
         space.let_in += sum(told.let_in)
-        space.asked += sum(told.issued.values())
+        fresh = sum(told.issued.values()) + sum(told.let_in) - sum(told.claimed.values())
+        space.asked += max(0, fresh)
         for prefix, count in told.prefixes:
             if prefix in space.asking or len(space.asking) < USHER_PREFIXES_MAX:
                 space.asking[prefix] = space.asking.get(prefix, 0.0) + count
         joins = sum(told.outcomes.values())
-        fresh = sum(told.issued.values()) + sum(told.let_in) - sum(told.claimed.values())
         space.arrivals += max(0, fresh) + told.challenges.get("asked", 0)
         return joins
 
@@ -282,7 +282,8 @@ class Usher:
             anybody //= 2
         ramp = self._ramp(elapsed_s)
         called_before, mark_before = space.mark.called, space.mark.at_us
-        expected = space.expected = space.mark.expected(now_s)
+        space.expected = space.mark.expected(now_s)
+        expected = space.expected * space.mark.chair_share
         limit_us = space.plan.limit_us(wall_ms * 1_000)
         before_doors = space.plan.is_before_doors(wall_ms * 1_000)
         # Who is called comes after some seconds; meanwhile others leave.
@@ -342,7 +343,7 @@ class Usher:
             return 0, ()
         asks = dict(space.holders)
         for prefix, count in space.asking.items():
-            asks[prefix] = asks.get(prefix, 0) + int(count)
+            asks[prefix] = max(asks.get(prefix, 0), int(count))
         heavy = heapq.nlargest(HEAVY_PREFIXES, asks, key=asks.__getitem__)
         # All others together want what they asked for, as far as so many can still be there.
         holding = space.holding - sum(space.holders.get(prefix, 0) for prefix in heavy)

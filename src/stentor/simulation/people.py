@@ -43,7 +43,7 @@ class People:
         self.turn_us = array("Q", bytes(8 * count))
         self.leaves_s = array("f", (self._patience(who) for who in range(count)))
         self.told_s = array("f", [-1.0]) * count
-        self.in_s = array("f", [-1.0]) * count
+        self.in_s = array("d", [-1.0]) * count
         self.state = bytearray(count)
 
     def __len__(self) -> int:
