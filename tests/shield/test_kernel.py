@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from stentor import node
+from stentor.clock import SystemClock
+from stentor.config import Settings
 from stentor.limits import STANDING_PASSES
 from stentor.paths import Paths
 from stentor.shield import Shield, serve
+from stentor.shield.capabilities import NOBODY
 from stentor.shield.line import Line
 from stentor.shield.words import Ban, Listed, Unban
+from stentor.supervisor import Supervisor
 from tests.shield.ground import Ground, ground
 
 PORT = 8_080
@@ -114,6 +119,32 @@ def test_it_has_one_capability_and_leaves_nothing_behind(here: Ground, paths: Pa
     assert paths.socket("shield").stat().st_mode & 0o777 == 0o600
     os.kill(held, signal.SIGTERM)
     wait_for(lambda: not here.tables(), "the end of the table")
+
+
+def test_as_a_service_of_its_own_it_needs_no_root(here: Ground) -> None:
+    """As systemd starts it: an ordinary user with one ambient capability, and some more to lose."""
+    with tempfile.TemporaryDirectory(prefix="stentor-") as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        paths = Paths(Path(folder) / "data")
+        caps = "-all,+net_admin,+net_raw"
+        user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        if subprocess.run(
+            [*user, sys.executable, "-c", ""], check=False, capture_output=True
+        ).returncode:
+            pytest.skip("another user may not run the interpreter that runs the tests")
+        rights = [f"--inh-caps={caps}", f"--ambient-caps={caps}"]
+        command = [sys.executable, "-m", "stentor", "shield", "--data", str(paths.data)]
+        here.start(*user, *rights, *command, "--listen", f"0.0.0.0:{PORT}")
+        wait_for(lambda: f"stentor-{PORT}" in here.tables(), "the table")
+        held = node.lock_holder(paths.run / "shield.lock")
+        lines = Path(f"/proc/{held}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        for name in ("Inh", "Prm", "Eff", "Amb"):
+            assert int(status[f"Cap{name}"], 16) == NET_ADMIN
+        kept_out(here, paths, "10.77.3.3/32")
+        settings = Settings(data_dir=str(paths.data), listen=f"0.0.0.0:{PORT}")
+        supervisor = Supervisor(settings, paths, SystemClock(), [])
+        assert not supervisor._shields(), "the node finds it, and starts none"
 
 
 def test_killed_it_takes_its_bans_along_and_a_gate_tells_the_next_one(
