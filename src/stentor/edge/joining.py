@@ -214,7 +214,8 @@ class Joining:
         shown = request.header("stentor-place") or request.cookie(PLACE_COOKIE)
         if ticket is None and shown and _spares(rules.notice):
             valid = self._doors.keys.at(self._clock.wall_time() / 1e9).valid
-            if places.read(shown, space, valid) is not None:
+            place = places.read(shown, space, valid)
+            if place is not None and place.turn_us > rules.notice.lapsed_us:
                 rules.tally.funnel("radio")
                 return
         self.may_listen(space, ticket, "radio")
