@@ -137,7 +137,7 @@ def _status(paths: Paths, options: argparse.Namespace) -> None:
     found = kept.load(paths.run / "usher.state")
     if options.json:
         for notice in found.notices:
-            print(msgspec.json.encode(notice).decode())
+            print(msgspec.json.encode(msgspec.structs.asdict(notice)).decode())
         return
     away_s = SystemClock().wall_time() / 1e9 - found.at_ms / 1e3
     if node.lock_holder(paths.run / "usher.lock") is None or away_s > NOTICE_STALE_S:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from stentor import tokens
-from stentor.gate import challenge
+from stentor.gate import challenge, sessions
 from stentor.gate.notice import EdgeSpace
 from stentor.paths import Paths
 from tests.edge.client import Heard, Visitor
@@ -163,6 +164,20 @@ async def test_the_last_step_shuts_the_door_and_hosts_may_force_it(
     await post(running, ladder, {"step": 0}, bearer)
     await told(running, lambda one: one["mode"] == "open")
     assert (await join(running)).status == 200
+
+
+async def test_accounts_have_chairs_of_their_own(hall: Hall, start: Callable[..., Running]) -> None:
+    running = start()
+    hall.edge.spaces[SPACE] = EdgeSpace([38, 0, 0], began=38)
+    await told(running, lambda one: one.get("listeners") == 38)
+    assert (await join(running)).status == 202, "the last two chairs are kept"
+    keyring = running.paths.keyring()
+    session = sessions.issue(bytes(24), keyring, time.time())
+    for cookie, status in ((f"{session[:-1]}A", 202), (session, 200)):
+        heard = await join(running, {}, f"Cookie: stentor={cookie}")
+        assert heard.status == status, heard
+    old = sessions.issue(bytes(24), keyring, time.time() - 40 * 86_400)
+    assert sessions.number_of(old, keyring, time.time()) == 0
 
 
 async def test_a_place_has_a_price_in_hashes_or_in_patience(

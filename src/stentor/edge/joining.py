@@ -18,10 +18,10 @@ from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.edge.witness import BAD, Witness
 from stentor.errors import Refused, Unavailable
-from stentor.gate import places, shares, signing, tickets
+from stentor.gate import places, sessions, shares, signing, tickets
 from stentor.gate.notice import CLOSED, OPEN, PLACES, Force, Notice
 from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked, Decision
-from stentor.gate.tickets import ANYBODY, ON_STAGE, Ticket
+from stentor.gate.tickets import ACCOUNT, ANYBODY, ON_STAGE, Ticket
 from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX, MEANWHILE_SHARE
 from stentor.shield import Shield, Verb
 from stentor.tokens import Keyring
@@ -253,10 +253,11 @@ class Joining:
             except msgspec.MsgspecError as wrong:
                 sentence = "A join is {}, or has challenge and solution, or patience."
                 raise Refused("request.malformed", sentence) from wrong
+        rank, number = self._rank(request, visitor, space)
         return Asked(
             prefix=self._prefix_key(visitor),
-            entropy=int.from_bytes(os.urandom(8), "big") or 1,
-            rank=self._rank(request, space),
+            entropy=number or int.from_bytes(os.urandom(8), "big") or 1,
+            rank=rank,
             ticket=request.header("stentor-ticket") or request.cookie(TICKET_COOKIE),
             place=request.header("stentor-place") or request.cookie(PLACE_COOKIE),
             challenge=join.challenge,
@@ -265,12 +266,18 @@ class Joining:
             strained=partial(self._strained, visitor),
         )
 
-    def _rank(self, request: Request, space: str) -> int:
-        token = request.bearer
-        if not token:
-            return ANYBODY
-        claims = tokens.check(token, self._keyring, self._clock.wall_time() / 1e9)
-        return ON_STAGE if claims.kind == "seat" and claims.space == space else ANYBODY
+    def _rank(self, request: Request, visitor: Visitor, space: str) -> tuple[int, int]:
+        """What somebody is here, and the number they have for that: one seat is one stream."""
+        now_s = self._clock.wall_time() / 1e9
+        if token := request.bearer:
+            claims = tokens.check(token, self._keyring, now_s)
+            if claims.kind == "seat" and claims.space == space:
+                return ON_STAGE, shares.prefix_key(claims.seat, self._prefix_secret)
+        name = "__Host-stentor" if visitor.scheme == "https" else "stentor"
+        if session := request.cookie(name):
+            number = sessions.number_of(session, self._keyring, now_s)
+            return (ACCOUNT, number) if number else (ANYBODY, 0)
+        return ANYBODY, 0
 
 
 def _spares(notice: Notice) -> bool:

@@ -52,7 +52,11 @@ class SignIn:
             password_hash = await self._passwords.hash(password)
             await accounts.create_owner(self._database, account, password_hash, self._now_ms())
             setup.forget(self._paths)
-        return account, await sessions.start(self._database, account.id, self._now_ms())
+        return account, await self._start(account)
+
+    async def _start(self, account: Account) -> str:
+        keyring = self._paths.keyring()
+        return await sessions.start(self._database, account.id, self._now_ms(), keyring)
 
     async def open_for_setup(self) -> bool:
         """Whether nobody has an account yet."""
@@ -73,7 +77,7 @@ class SignIn:
         """
         account = await self._check(name, password, prefix)
         await sessions.end(self._database, old_token)
-        return account, await sessions.start(self._database, account.id, self._now_ms())
+        return account, await self._start(account)
 
     async def log_out(self, token: str) -> None:
         """End a session."""
@@ -94,7 +98,7 @@ class SignIn:
         await self._check(account.name, old, prefix)
         password_hash = await self._passwords.hash(new)
         await accounts.set_password(self._database, account.id, password_hash, self._now_ms())
-        return await sessions.start(self._database, account.id, self._now_ms())
+        return await self._start(account)
 
     async def _check(self, name: str, password: str, prefix: str) -> Account:
         # Counted before the hash is made, so that tries at the same time count as well.
