@@ -47,8 +47,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """One join.
 
     Attributes:
