@@ -50,6 +50,12 @@ class Room:
         self.peers: list[socket.socket] = []
 
     def admit(self, cursor: Cursor, send_buffer: int = 0) -> Listener:
+        listener = self.take_in(cursor, send_buffer)
+        self.delivery.begin(self.gathering, listener)
+        return listener
+
+    def take_in(self, cursor: Cursor | None, send_buffer: int = 0) -> Listener:
+        """A listener who has not begun."""
         ours, theirs = socket.socketpair()
         for one in (ours, theirs):
             one.setblocking(False)
@@ -64,7 +70,6 @@ class Room:
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
         listener.lane = self.gathering.lane("opus", chunked=False)
-        self.delivery.begin(self.gathering, listener)
         return listener
 
     def heard(self, number: int) -> bytes:
@@ -212,3 +217,35 @@ def test_a_newcomer_is_promised_nothing_its_slot_has_still_to_send(
     assert (live.cursor.epoch, live.cursor.offset) <= (space.next.epoch, space.next.offset)
     room.close()
     space.close()
+
+
+@pytest.mark.parametrize("ring", [False, True], ids=["writes", "ring"])
+def test_who_comes_together_hears_what_each_alone_hears(
+    room: Room, programme: Programme, *, ring: bool
+) -> None:
+    if ring:
+        room.delivery.open()
+    alone = room.take_in(None)
+    alone.behind = Behind(Admission(SPACE, "opus", chunked=False))
+    room.delivery.begin(room.gathering, alone)
+    crowd = [room.take_in(None, send_buffer=4_096 if number == 3 else 0) for number in range(12)]
+    for listener in crowd:
+        listener.behind = None
+    room.peers[1 + 5].close()  # before a byte was sent
+    room.delivery.drop(crowd[7], "")  # it has given way meanwhile
+    lane = room.gathering.lane("opus", chunked=False)
+    room.delivery.begin_together(room.gathering, lane, crowd)
+    heard = [room.heard(number) if number != 1 + 5 else b"" for number in range(13)]
+    slow = crowd[3]
+    for turn in range(100):
+        room.delivery.begin_turn(float(turn))
+        if slow.behind is not None:
+            room.delivery.happened(slow, select.EPOLLOUT)
+        heard[1 + 3] += room.heard(1 + 3)
+    assert heard[0].count(b"moof") > 0
+    whole = [number for number in range(1, 13) if number not in {1 + 5, 1 + 7}]
+    assert all(heard[number] == heard[0] for number in whole)
+    assert room.delivery.dropped["left"] == 1
+    assert len(room.delivery.listeners) == 11
+    assert not room.delivery.behind
+    assert lane.count == 11

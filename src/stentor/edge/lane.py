@@ -95,7 +95,7 @@ class Lane:
             if sum(self._loads[first::classes]) < fair:
                 number = self._among(range(first, SLOTS, classes))
                 break
-        return self.receive(number, 1)
+        return self.receive(number, count)
 
     def receive(self, number: int, count: int) -> Slot:
         """The slot of a number, for so many more."""
