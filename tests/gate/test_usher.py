@@ -56,6 +56,15 @@ def test_listeners_of_an_edge_that_died_have_chairs_while_they_move() -> None:
     assert given["a"].grant == 0, "the other edge's people are coming"
 
 
+def test_no_chair_waits_long_for_those_who_take_places_and_never_come() -> None:
+    usher = Usher()
+    second = WALL_S + 1
+    turn(usher, 0, edge(listeners=950), a=GateSpace(issued={second: 4_000}))
+    for at in range(1, 60):
+        given = turn(usher, at, edge(listeners=0, ended=950 if at == 15 else 0), a=GateSpace())
+    assert given["a"].called > 3_000, "they are passed over, a thousand at a time"
+
+
 def test_a_full_house_makes_places_and_a_free_one_calls_them_in_order() -> None:
     usher = Usher()
     second = WALL_S + 10

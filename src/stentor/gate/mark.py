@@ -45,6 +45,9 @@ class _Call:
     count: float
     span: int = 0
     at_start: float = 0.0
+    trust: float = 1.0
+    """How many of these come, compared with those called before: those who take places and never
+    come are called together."""
 
 
 @dataclass(slots=True)
@@ -173,7 +176,7 @@ class Mark:
                 self._close_span(call)
                 call.span += 1
                 call.at_start = call.left
-            total += call.left * rest[call.span]
+            total += call.left * rest[call.span] * call.trust
         return total
 
     def advance(self, now_s: int, chairs: float, limit_us: int) -> int:
@@ -262,7 +265,13 @@ class Mark:
             self._calls.append(_Call(now_s, count, waited_s, count, 0, count))
 
     def _close_span(self, call: _Call) -> None:
-        self.show_up.learn(call.span, call.at_start, call.at_start - call.left)
+        came = call.at_start - call.left
+        usual = self.show_up.came[call.span] / self.show_up.asked[call.span]
+        known = SHOW_UP_PRIOR * usual
+        seen = (came + known) / max(1e-9, call.at_start * usual + known)
+        # Late ones find a chair as soon as one is free: none is kept for many who never come.
+        call.trust = min(1.0, max(0.01, call.trust * seen))
+        self.show_up.learn(call.span, call.at_start, came)
 
     def _learn_patience(self, call: _Call) -> None:
         stayed_away = -math.log(min(1.0, max(0.01, 1 - call.left / call.count)))
