@@ -22,9 +22,11 @@ AFTER_S = 15.0
 """People are watched for so long after the last one came."""
 START_S_MAX = 1.0
 PAGE_S_MAX = 1.0
-ATTACKS_PER_S = 10 * CAPACITY
-"""Ten times capacity, each second, without tickets: four in five ask for the live response, the
-others take places."""
+ATTACKERS = 10 * CAPACITY
+ASKS_EVERY_S = 2.0
+"""Ten times capacity, without tickets, who ask again every other second: four in five for the live
+response, the others take places."""
+ATTACKS_PER_S = round(ATTACKERS / ASKS_EVERY_S)
 ATTACK_PREFIXES = 200
 SOURCES_PER_PREFIX = 250
 HONEST_SHARE_MIN = 0.95
@@ -132,7 +134,7 @@ def _first_part_s(crowd: Crowd, starts_at: float) -> float:
 
 @contextlib.asynccontextmanager
 async def attack(there: Evening, figures: dict[str, Any]) -> AsyncIterator[None]:
-    """Ten times capacity a second, without tickets; what came of it is put into the figures."""
+    """Ten times capacity, without tickets; what came of it is put into the figures."""
     program = str(tools.program("crowd"))
     live_per_s = ATTACKS_PER_S * 4 // 5
     command = [program, "--to", f"{there.place.host}:{there.place.port}"]

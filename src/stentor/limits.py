@@ -520,7 +520,7 @@ FAIR_TIGHTENED = 0.8
 FAIR_EASED = 1.3
 """Of what was looked at in a second, as much is looked at in the next while the queue of the door
 does not run empty; and so many times as much once it does."""
-FAIR_LEVEL_MIN = 8.0
+FAIR_LEVEL_MIN = 2.0
 """Connections a second a prefix has at one gate in any case: a household that presses reload."""
 FAIR_PREFIXES_MAX = 32_768
 """Prefixes counted in a second; those beyond come for the first time, and are let in."""
