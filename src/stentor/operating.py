@@ -139,8 +139,8 @@ def _status(paths: Paths, options: argparse.Namespace) -> None:
         for notice in found.notices:
             print(msgspec.json.encode(msgspec.structs.asdict(notice)).decode())
         return
-    away_s = SystemClock().wall_time() / 1e9 - found.at_ms / 1e3
-    if node.lock_holder(paths.run / "usher.lock") is None or away_s > NOTICE_STALE_S:
+    late_s = SystemClock().wall_time() / 1e9 - found.at_ms / 1e3 if found.notices else 0.0
+    if node.lock_holder(paths.run / "usher.lock") is None or late_s > NOTICE_STALE_S:
         print("The usher is away: gates go on by what it said last. What it said last:")
     if not found.notices:
         print("No Space is open.")

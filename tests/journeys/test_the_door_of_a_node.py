@@ -135,6 +135,7 @@ async def test_who_finds_no_chair_waits_in_turn(tmp_path: Path) -> None:
 
             told = await admitting(port, space, lambda told: told["waiting"] >= len(waiting) - 5)
             house.kill("usher")
+            assert (await Person(port, space).join()).status == 202, "gates go by its last word"
             await asyncio.gather(*(person.hears() for person in inside))
             back = await admitting(port, space, lambda one: one["at_ms"] > told["at_ms"] + 500)
             assert back["admitting_us"] >= told["admitting_us"]

@@ -58,6 +58,7 @@ class Process:
         self._named: set[str] = set()
         self._cards: dict[str, Card] = {}
         self._gates: dict[int, str] = {}  # connection -> name, once it has reported
+        self._kept_some = True
         self._forced: set[str] = set()
         self._ended: dict[str, float] = {}  # whose last attempts are still being counted
         self._tellings = 0
@@ -165,6 +166,9 @@ class Process:
         if self._ledgers.due(wall_ms):
             self._ledgers.end_span(wall_ms)
             self._supplies.begin()
+        if not notices and not self._kept_some:
+            return  # nobody needs a disk to be written to for that
+        self._kept_some = bool(notices)
         memories = {notice.space: self._fold.memory(notice.space, now) for notice in notices}
         kept.save(self._state, kept.Kept(wall_ms, notices, memories, sorted(self._seeded)))
 
