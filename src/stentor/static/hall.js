@@ -264,7 +264,7 @@ export class Hall {
     this.#spokenAtS = nowS();
     this.spokenS = waitS?.likely ?? Infinity;
     if (ahead === 0) return put(this.spoken, "You are next.");
-    const before = ahead === null ? "" : `${ahead.toLocaleString()} people are ahead of you. `;
+    const before = ahead === null ? "" : `${ahead.toLocaleString()}${this.of.textContent}. `;
     put(this.spoken, before + (words && `${upper(words)}.`));
   }
 

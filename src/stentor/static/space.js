@@ -176,7 +176,7 @@ async function enter() {
   const own = (visit = {});
   let told = await ask();
   while (visit === own && !hasTicket()) {
-    door.waits = told.ahead ? `${told.ahead} people are before you. You are let in automatically.`
+    door.waits = told.ahead ? `Ahead of you: ${told.ahead}. You are let in automatically.`
       : told.title ?? "The door does not answer. You are let in when it does.";
     show();
     await Promise.race([openHall(), pause(told.poll_after_s ?? 4)]);
