@@ -512,6 +512,8 @@ SHIELD_HOST_RATES = (
 joins without a ticket or place, tickets that are not genuine, what is malformed. 2,000 people
 behind one address come within ten seconds with three connections each, and none forges tickets;
 a thousand connections a second that ask for the page cost gates a tenth of a core."""
+SHIELD_TLS_CONNECTIONS = (100.0, 500.0)
+"""The same of new connections where each begins with a handshake: those take 2 ms of a core."""
 SHIELD_PREFIX_FACTOR = 2.0
 """A prefix may do as much as two of its hosts: one that floods leaves its neighbours half."""
 FAIR_WINDOW_S = 1.0

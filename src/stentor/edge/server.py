@@ -41,6 +41,7 @@ from stentor.limits import (
     LISTENER_STUCK_S,
     PROXIED_MAX,
     SHIELD_HOST_RATES,
+    SHIELD_TLS_CONNECTIONS,
     SHUTDOWN_S,
     STREAMS_PROXIED_MAX,
 )
@@ -242,7 +243,10 @@ def _uncounted(settings: Settings, bounds: Bounds) -> Addresses:
 def _shield(settings: Settings, bounds: Bounds) -> Shield:
     # Whom a proxy introduces the kernel cannot tell from the proxy.
     introduced = settings.proxy_protocol == "on"
-    return Shield(_uncounted(settings, bounds), bans=not introduced, rates=bounds.rates)
+    rates = bounds.rates
+    if settings.tls_cert and rates is SHIELD_HOST_RATES:
+        rates = (SHIELD_TLS_CONNECTIONS, *rates[1:])
+    return Shield(_uncounted(settings, bounds), bans=not introduced, rates=rates)
 
 
 def _door(
