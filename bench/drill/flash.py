@@ -28,7 +28,6 @@ ASKS_EVERY_S = 2.0
 response, the others take places."""
 ATTACKS_PER_S = round(ATTACKERS / ASKS_EVERY_S)
 ATTACK_PREFIXES = 200
-SOURCES_PER_PREFIX = 250
 HONEST_SHARE_MIN = 0.95
 AWAY_S = 3.0
 BACK_S_MAX = 5.0
@@ -140,7 +139,7 @@ async def attack(there: Evening, figures: dict[str, Any]) -> AsyncIterator[None]
     command = [program, "--to", f"{there.place.host}:{there.place.port}"]
     command += ["--path", f"/s/{there.space}/live/opus", "--until", "body", "--in-flight", "4000"]
     command += ["--rate", str(live_per_s), "--seconds", "120", "--settle", "0"]
-    command += ["--sources", str(ATTACK_PREFIXES * SOURCES_PER_PREFIX)]
+    command += ["--prefixes", str(ATTACK_PREFIXES)]
     placing = there.attackers("places", 1_000, ATTACKS_PER_S - live_per_s, prefixes=ATTACK_PREFIXES)
     process = await asyncio.create_subprocess_exec(
         "nice", "-n", "10", "taskset", "-c", str(there.core or 0), *command,

@@ -19,7 +19,7 @@ struct options {
     struct sockaddr_in to;
     const char *host, *path, *tickets, *ticket_header;
     char headers[4096];
-    int listeners, rate, processes, sources, in_flight, first_source;
+    int listeners, rate, processes, sources, prefixes, in_flight, first_source;
     int part_ms, cadence_ms, every_ms, look_us;
     double seconds, settle_s, give_up_s;
     enum until until;

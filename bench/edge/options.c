@@ -26,6 +26,7 @@ static const char USAGE[] =
     "  --rate R                connections a second; 0: as fast as it goes (4000)\n"
     "  --processes P           over so many processes, at most 16 (1)\n"
     "  --sources S             from so many addresses 127.0.1.x (one for each 10,000; 32 if --until)\n"
+    "  --prefixes N            of N networks (/24), one after the other, instead\n"
     "  --seconds S             the window (6); SIGTERM ends it sooner\n"
     "  --settle S              between the last that joined and the window (2)\n"
     "  --give-up S             begin the window without those who have nothing by then (30)\n"
@@ -91,7 +92,7 @@ static const struct option KNOWN[] = {
     {"sources", 1, 0, 's'},   {"seconds", 1, 0, 'S'},    {"settle", 1, 0, 'w'},
     {"give-up", 1, 0, 'g'},   {"part-ms", 1, 0, 'm'},    {"cadence-ms", 1, 0, 'c'},
     {"every", 1, 0, 'e'},     {"look-us", 1, 0, 'l'},    {"until", 1, 0, 'u'},
-    {"in-flight", 1, 0, 'i'},
+    {"in-flight", 1, 0, 'i'}, {"prefixes", 1, 0, 'P' + 128},
     {"tls", 2, 0, 'x'},       {"resume", 0, 0, 'R'},     {"help", 0, 0, '?'},
     {0, 0, 0, 0},
 };
@@ -108,6 +109,7 @@ static void set(struct options *options, int which) {
     case 'r': options->rate = atoi(optarg); break;
     case 'P': options->processes = atoi(optarg); break;
     case 's': options->sources = atoi(optarg); break;
+    case 'P' + 128: options->prefixes = atoi(optarg); break;
     case 'S': options->seconds = atof(optarg); break;
     case 'w': options->settle_s = atof(optarg); break;
     case 'g': options->give_up_s = atof(optarg); break;

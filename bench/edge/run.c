@@ -165,6 +165,9 @@ static void connected(struct listener *listener) {
 
 static void begin(struct listener *listener) {
     int source = listener->number % options->sources;
+    if (options->prefixes)
+        source = listener->number % options->prefixes * 250 +
+                 listener->number / options->prefixes % 250;
     struct sockaddr_in from = {.sin_family = AF_INET};
     from.sin_addr.s_addr = htonl(0x7f000101u + (unsigned)(source / 250 * 256 + source % 250));
     int yes = 1;
