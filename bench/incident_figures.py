@@ -198,8 +198,9 @@ class Usual:
         elif len(before) >= 6:
             self.source, self.rows = "evening", before
         self.spaces = len(evening["earlier"]) if self.source == "earlier" else 0
-        known = self.rows or self._first(own)
-        self.common = {name: marked(known, name) for name in MARKS}
+        self.common = {name: marked(self.rows, name) for name in MARKS}
+        if not self.rows:
+            self.common["pageless"] = self._pageless_at_first(own)
         self.profile = profile(self.rows)
         noise = sorted(map(refused_early, self.rows))
         high = noise[math.ceil(0.95 * len(noise)) - 1] if noise else 0.0
@@ -225,12 +226,18 @@ class Usual:
         return value
 
     @staticmethod
-    def _first(own: list[Record]) -> list[Record]:
-        for count in range(1, 13):
-            rows = own[:count]
-            if sum(number(record, "demand", "examined") for record in rows) >= 30:
-                return rows
-        return []
+    def _pageless_at_first(own: list[Record]) -> float:
+        """Of the first 30 browsers' attempts, those without a page of ours."""
+        browsers = without = 0
+        for record in own[:12]:
+            for marks, row in table(record, "cohorts").items():
+                if marks == "-1" or int(marks) & (MARKS["strange"] | MARKS["bad"]):
+                    continue
+                browsers += sum(row)
+                without += sum(row) if int(marks) & MARKS["pageless"] else 0
+            if browsers >= 30:
+                return without / browsers
+        return 0.0
 
     def looks(self, marks: str, remembered: int, common: dict[str, float] | None = None) -> str:
         if marks == "-1":
@@ -240,7 +247,7 @@ class Usual:
 
     def _weigh_bad_tickets(self, own: list[Record]) -> None:
         """A bad ticket says nothing of who came, if those who show one are like people."""
-        quiet_new = self.common["new"] if self.rows or self._first(own) else 1.0
+        quiet_new = self.common["new"] if self.rows else 1.0
         self._weigh_new_prefixes(own)
         blind = self.common | {"bad": 1.0, "new": 0.5}
         sums = {True: [0, 0, 0], False: [0, 0, 0]}
@@ -275,8 +282,7 @@ class Usual:
                 if marks != "-1" and not int(marks) & MARKS["again"]:
                     came += sum(row)
                     known += 0 if int(marks) & MARKS["new"] else sum(row)
-        measured = any(map(bool, (self.rows, self._first(own))))
-        usual = 1 - self.common["new"] if measured else 0.0
+        usual = 1 - self.common["new"] if self.rows else 0.0
         remembered = max(number(record, "demand", "history") for record in own)
         if remembered >= 200 and usual >= 0.15 and known < 0.25 * usual * came:
             self.common = self.common | {"new": -1.1}

@@ -86,9 +86,8 @@ def expect(spans: list[Span], evening: Record) -> tuple[str, int]:
 
 
 def leaves(span: Span) -> float:
-    if not span.has("ended") or not span.has("listeners"):
-        return 1.0 if span.has("ended") else 0.005
-    return min(1.0, span.has("ended") / span.has("listeners"))
+    gone = span.has("ended")
+    return gone / (gone + span.has("listeners")) if gone else 0.005
 
 
 def play(spans: list[Span], *, crowd: bool, machines: bool, rooms: list[float]) -> list[Record]:

@@ -36,7 +36,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         outcome: one of OUTCOMES, with its cause after a colon when it has one.
-        client: keyed hash of address and head (people behind one NAT are told apart a little).
+        client: keyed hash of address and user agent (behind a NAT they differ a little).
         prefix: keyed hash of the address's prefix. head: keyed hash of `marks.head_of`.
         known: whether the prefix was seen in an earlier Space.
         marks: those that the gate itself knows: STRANGE, BAD, UNSOLVED, SOLVED, VOUCHED.

@@ -22,6 +22,12 @@ POLL_S = 3.0
 JITTER = 0.25
 Solve = Callable[[dict[str, Any]], tuple[int, float]]
 """A challenge's solution, and how many seconds a device takes to find it."""
+_BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) stentor-drill",
+    "Accept-Encoding: gzip",
+    "Accept-Language: en",
+)
+"""What every browser sends; the join ledger takes who does not for a machine."""
 
 
 class Ask(enum.Enum):
@@ -96,7 +102,7 @@ class Person:
         """The bytes of a question."""
         match ask:
             case Ask.PAGE:
-                return self._get("", "Accept: text/html", "Accept-Encoding: gzip")
+                return self._get("", "Accept: text/html", *_BROWSER)
             case Ask.MARK:
                 return self._get("/admitting")
             case Ask.STREAM:
@@ -109,6 +115,8 @@ class Person:
                     f"POST /s/{self.space}/join HTTP/1.1",
                     f"Host: {self.host}",
                     "Content-Type: application/json",
+                    "Accept: */*",
+                    *_BROWSER,
                     "Sec-Fetch-Site: same-origin",
                     f"Content-Length: {len(body)}",
                     *self._cookies(),

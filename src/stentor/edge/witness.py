@@ -40,7 +40,7 @@ class Witness:
         tally = self._doors.tally(space)
         now_s = self._clock.wall_time() / 1e9
         if self._has_time(now_s):
-            tally.page(self._client(visitor, _head(request)), now_s)
+            tally.page(self._client(visitor, request), now_s)
         else:
             tally.count("pages")
 
@@ -73,7 +73,7 @@ class Witness:
         head = _head(request)
         attempt = Attempt(
             outcome=outcome,
-            client=self._client(visitor, head),
+            client=self._client(visitor, request),
             prefix=self._hash(prefix_of(visitor.address).encode()),
             head=self._hash(head),
             marks=_marks(request, asked, decision),
@@ -108,8 +108,10 @@ class Witness:
         self._examined += 1
         return self._examined <= EXAMINED_PER_S
 
-    def _client(self, visitor: Visitor, head: bytes) -> int:
-        return self._hash(visitor.address.encode() + b"\n" + head)
+    def _client(self, visitor: Visitor, request: Request) -> int:
+        # A browser's head differs between a page and what the page's script asks for.
+        agent = request.header("user-agent")
+        return self._hash(f"{visitor.address}\n{agent}".encode("utf-8", "replace"))
 
     def _hash(self, what: bytes) -> int:
         digest = hashlib.blake2b(what, key=self.salt, digest_size=8).digest()

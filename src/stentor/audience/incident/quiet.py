@@ -11,7 +11,8 @@ import msgspec
 
 from stentor.audience import ledger
 from stentor.audience.incident import cohorts
-from stentor.audience.ledger import Counted, Demand, Row
+from stentor.audience.ledger import OTHERS, Counted, Demand, Row
+from stentor.audience.marks import Mark
 from stentor.audience.sketches import estimate
 
 RECORDS_MIN = 6
@@ -21,7 +22,7 @@ BEFORE = 12
 NOISE = 20.0
 """What is always there, in ten seconds: scanners and broken clients."""
 FIRST = 30
-"""Attempts at the beginning that say which marks are common, when there is no quiet to say it."""
+"""Attempts of browsers that say whether pages come from us, when there is no quiet to say it."""
 BUSY = 50
 """Attempts in a span from which it says anything how they are spread over prefixes."""
 HOSTILE_TIMES = 5.0
@@ -95,7 +96,7 @@ def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Count
     elif len(own) >= RECORDS_MIN:
         source = "evening"
     if source == "none":
-        common = cohorts.shares_of(_first(counted))
+        common = _common_at_first(counted)
         return Quiet(source, 0, 0, common, Profile(), NOISE, per_edge_of(counted))
     profile = profile_of([one.demand for one in chosen])
     hostile = sorted(hostile_of(one.demand, one.supply.kernel) for one in chosen)
@@ -111,14 +112,21 @@ def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Count
     )
 
 
-def _first(counted: Sequence[Counted]) -> list[Demand]:
-    """The first few attempts of an evening: without any quiet, they say which marks are common."""
-    chosen: list[Demand] = []
+def _common_at_first(counted: Sequence[Counted]) -> dict[int, float]:
+    """Without any quiet: whether pages come from us at all, by the first browsers of the evening.
+
+    Behind a CDN nobody loads the page from us. Nothing else is taken from these minutes: who begins
+    them may be an attacker.
+    """
+    browsers = pageless = 0
     for one in counted[:BEFORE]:
-        chosen.append(one.demand)
-        if sum(demand.examined for demand in chosen) >= FIRST:
-            return chosen
-    return []
+        for marks, row in one.demand.cohorts.items():
+            if marks != OTHERS and not marks & (Mark.STRANGE | Mark.BAD):
+                browsers += sum(row)
+                pageless += sum(row) if marks & Mark.PAGELESS else 0
+        if browsers >= FIRST:
+            return {Mark.PAGELESS: pageless / browsers}
+    return {}
 
 
 def is_rough(one: Counted) -> bool:

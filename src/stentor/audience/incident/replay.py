@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stentor.audience.incident.spans import Span
+from stentor.audience.ledger import Supply
 
 LEAVING = 0.005
 """Of those listening, so many leave in ten seconds when the ledger does not say."""
@@ -58,7 +59,7 @@ def play(
         queue[0] += come
         queue[1] += span.sorted.new_suspects if suspects else 0.0
         room = rooms[number]
-        stay = 1.0 - (min(1.0, supply.ended / supply.listeners) if supply.ended else LEAVING)
+        stay = 1.0 - _leaving(supply)
         seats = [stay * one for one in seats]
         free = max(0.0, room - sum(seats))
         waiting = sum(queue)
@@ -75,6 +76,11 @@ def over(played: Sequence[Played]) -> list[bool]:
     return [one.waiting > 5 + 0.02 * one.capacity for one in played]
 
 
+def _leaving(supply: Supply) -> float:
+    """The part of those listening that left in a span."""
+    return supply.ended / (supply.ended + supply.listeners) if supply.ended else LEAVING
+
+
 def _fitting(spans: Sequence[Span]) -> float:
     """The part of the people that would just have fitted in what is usual."""
     seats = peak = 0.0
@@ -83,7 +89,7 @@ def _fitting(spans: Sequence[Span]) -> float:
         supply = span.counted.supply
         if number == 0:
             seats = float(supply.listeners)
-        stay = 1.0 - (min(1.0, supply.ended / supply.listeners) if supply.ended else LEAVING)
+        stay = 1.0 - _leaving(supply)
         seats = seats * stay + span.sorted.new_people
         peak = max(peak, seats)
     return min(1.0, SPARE * least / peak) if peak else 1.0
