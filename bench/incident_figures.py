@@ -14,7 +14,7 @@ MARKS = {"new": 1, "crowded": 2, "pageless": 4, "strange": 8, "regular": 16, "ea
          "alike": 2048, "beside": 4096, "akin": 8192}  # fmt: skip
 THERE = {"new": 0.8, "crowded": 0.8, "pageless": 2.2, "strange": 2.6, "regular": 2.0, "early": 0.8,
          "bad": 2.0, "unsolved": 0.6, "solved": -0.6, "vouched": -5.0, "alike": 2.0, "beside": 1.4,
-         "akin": 2.0}  # fmt: skip
+         "akin": 2.4}  # fmt: skip
 MISSING = {"new": -1.2, "pageless": -1.0, "strange": -0.2}
 OUTCOMES = ("admitted", "placed", "challenged", "refused", "failed", "client")
 
@@ -251,10 +251,14 @@ class Usual:
         self._weigh_new_prefixes(own)
         blind = self.common | {"bad": 1.0, "new": 0.5}
         sums = {True: [0, 0, 0], False: [0, 0, 0]}
-        spans = 0
+        spans = calm = clocks = 0
         for record in own:
             seen = False
             for marks, row in table(record, "cohorts").items():
+                bits = 0 if marks == "-1" else int(marks)
+                if bits & MARKS["bad"] and not bits & (MARKS["pageless"] | MARKS["strange"]):
+                    clocks += sum(row) if bits & MARKS["regular"] else 0
+                    calm += sum(row)
                 if self.looks(marks, number(record, "demand", "history"), blind) != "people":
                     continue
                 bad, count = bool(int(marks) & MARKS["bad"]), sum(row)
@@ -271,7 +275,7 @@ class Usual:
             alike = known / shown >= max(0.5 * others_known / others, 0.3 * (1 - quiet_new))
         else:
             alike = shown / spans <= 10 * max(self.profile["arrivals"], 10)
-        if alike and again / shown < 0.92:
+        if alike and again / shown < 0.92 and clocks <= 0.4 * calm:
             self.common = self.common | {"bad": 1.0}
 
     def _weigh_new_prefixes(self, own: list[Record]) -> None:

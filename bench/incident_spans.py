@@ -37,7 +37,8 @@ class Span:
             again = int(marks) & figures.MARKS["again"]
             self.all[kind] += count
             self.fresh[kind] += scale * (row[0] + row[1]) if again else count
-            self.bad[kind] += count if bits & figures.MARKS["bad"] else 0
+            counts = kind != "people" or usual.common["bad"] >= 1
+            self.bad[kind] += count if counts and bits & figures.MARKS["bad"] else 0
             if kind != "suspects" and bits & figures.MARKS["unsolved"]:
                 self.unsolved += count
         self.hostile = figures.refused_early(record) + self.bad["suspects"]
@@ -223,7 +224,7 @@ def shares(spans: list[Span], lines: list[dict[str, tuple[float, float]]]) -> Re
             sums[cause] += part if cause == "fault" else part * (1 - unclear / 2)
     found: Record = {cause: value / max(1, len(bad)) for cause, value in sums.items()}
     order = sorted(found, key=lambda cause: -found[cause])
-    leading = [cause for cause in order if found[cause] >= 0.25 * found[order[0]]]
+    leading = [cause for cause in order if found[cause] >= 0.2 * found[order[0]]]
     if len(bad) < 2:
         leading = ["nothing"]
     elif found[order[0]] < 0.3:

@@ -17,8 +17,8 @@ from bench.incident.disk import timed
 from bench.incident.draw import KINDS
 from bench.incident.trial import one
 
-FIRST = 1
-"""Seeds of the figures that are shown; weights were tuned on 1,000 and up."""
+FIRST = 5_001
+"""Seeds of the figures that are shown; weights were tuned on those up to 1,100."""
 SEEDS = 20
 RIGHT_MIN = 0.95
 SILENT_MAX = 0.10

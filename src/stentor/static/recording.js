@@ -33,21 +33,29 @@ export function openRecording(deck, card, fromS, tell) {
   });
   on(player, "gone", ({ detail }) =>
     tell([], detail === "recording.deleted" ? "deleted" : "withdrawn"));
-  offerDownload(card);
+  offer(card);
 
   const remembered = fromS || Number(forBrowser.get(key));
   if (remembered && remembered < player.durationS) player.seek(remembered);
   return new Bar(player);
 }
 
-function offerDownload(card) {
+/** Two links: the recording as a file, and the report of what happened at the door. */
+function offer(card) {
+  const file = linkTo("Download", `/s/${card.space}/replay/aac.mp4`);
+  file.download = `${card.title}.m4a`;
+  const report = linkTo("At the door", `/s/${card.space}/incident`);
+  document.getElementById("on").after(file, report);
+}
+
+function linkTo(text, address) {
   const link = document.createElement("a");
   link.className = "button quiet";
-  link.textContent = "Download";
-  link.href = `/s/${card.space}/replay/aac.mp4`;
-  link.download = `${card.title}.m4a`;
-  document.getElementById("on").after(link);
+  link.textContent = text;
+  link.href = address;
+  return link;
 }
+
 /** Who was heard at a media time in samples. */
 function speakersAt(timeline, sample) {
   let low = 0;

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stentor.audience.ledger import OTHERS, Demand
-from stentor.audience.marks import Mark
+from stentor.audience.marks import ODD, Mark
 from stentor.limits import ODD_SHARE
 
 PRESENT: dict[Mark, float] = {
@@ -27,7 +27,7 @@ PRESENT: dict[Mark, float] = {
     Mark.VOUCHED: -5.0,
     Mark.ALIKE: 2.0,
     Mark.BESIDE: 1.4,
-    Mark.AKIN: 2.0,
+    Mark.AKIN: 2.4,
 }
 ABSENT: dict[Mark, float] = {Mark.NEW: -1.2, Mark.PAGELESS: -1.0, Mark.STRANGE: -0.2}
 SUSPECT_FROM = 2.2
@@ -45,6 +45,8 @@ NEW_WEIGHS = -1.1
 """As if a mark were less than never seen: its weight is 3.2 times what it is."""
 PERSISTENT = 0.92
 """If so large a part of bad attempts comes again within a minute, nobody there is giving up."""
+CLOCKS = 0.4
+"""By chance one in ten comes back after the same gap as before."""
 COMMON = 0.5
 """A mark on so large a part of the quiet audience says nothing."""
 
@@ -56,7 +58,7 @@ class Sorted(msgspec.Struct, frozen=True):
         people, suspects, unclear: attempts.
         new_people, new_suspects, new_unclear: those that had not come within the minute before.
         people_lost: attempts of people that were refused or failed.
-        bad_people, bad_suspects: of these, those that showed something bad.
+        bad_people: those that showed something bad, when that is our keys' doing; `bad_suspects`.
         unsolved_people: of people and the unclear, those without a solution.
     """
 
@@ -100,6 +102,7 @@ def sort(demand: Demand, common: Mapping[int, float]) -> Sorted:
     examined = demand.examined or 1
     scale = demand.arrivals / examined
     sums = dict.fromkeys(Sorted.__struct_fields__, 0.0)
+    ours = common.get(Mark.BAD, 0.0) >= 1.0  # bad tickets are our keys' doing: see `weighing`
     for marks, row in demand.cohorts.items():
         kind = kind_of(marks, common, demand.history)
         count = scale * sum(row)
@@ -112,7 +115,7 @@ def sort(demand: Demand, common: Mapping[int, float]) -> Sorted:
             continue
         if kind == "people":
             sums["people_lost"] += scale * (refused + failed)
-            sums["bad_people"] += count if _has(marks, Mark.BAD) else 0.0
+            sums["bad_people"] += count if ours and _has(marks, Mark.BAD) else 0.0
         sums["unsolved_people"] += count if _has(marks, Mark.UNSOLVED) else 0.0
     return Sorted(**sums)
 
@@ -140,11 +143,15 @@ def weighing(demands: list[Demand], common: Mapping[int, float], usual: float) -
     quiet_new = common.get(Mark.NEW, 1.0)
     common = {**common, **_newness(demands, common)}
     bad, people = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+    clocks = [0, 0]  # bad ones of browsers that have the page, and those like a clock
     spans, history = 0, max((demand.history for demand in demands), default=0)
     blind = {**common, Mark.BAD: 1.0, Mark.NEW: COMMON}
     for demand in demands:
         before = bad[0]
         for marks, row in demand.cohorts.items():
+            if _has(marks, Mark.BAD) and not marks & ODD:
+                clocks[0] += sum(row)
+                clocks[1] += sum(row) if marks & Mark.REGULAR else 0
             if kind_of(marks, blind, demand.history) == "people":
                 which = bad if _has(marks, Mark.BAD) else people
                 which[0] += sum(row)
@@ -159,8 +166,9 @@ def weighing(demands: list[Demand], common: Mapping[int, float], usual: float) -
         alike = bad[1] / bad[0] >= others
     else:
         alike = bad[0] / spans <= 10 * max(usual, 10.0)
-    # A person tries a few times and gives up.
-    return {**common, Mark.BAD: 1.0} if alike and bad[2] / bad[0] < PERSISTENT else common
+    # A person tries a few times, not like a clock, and gives up.
+    alike = alike and bad[2] / bad[0] < PERSISTENT and clocks[1] <= CLOCKS * clocks[0]
+    return {**common, Mark.BAD: 1.0} if alike else common
 
 
 def _newness(demands: list[Demand], common: Mapping[int, float]) -> dict[int, float]:

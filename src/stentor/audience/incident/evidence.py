@@ -17,7 +17,7 @@ from stentor.audience.incident.spans import Span
 CAUSES = ("crowd", "attack", "fault")
 LEADING_FROM = 0.3
 """A cause with less than this share of the rough spans does not lead."""
-BESIDE = 0.25
+BESIDE = 0.2
 """A second cause with so large a part of the first one's share stands beside it: mixed."""
 ROUGH_MIN = 2
 """Fewer rough spans than this are no incident."""
