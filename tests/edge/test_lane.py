@@ -50,6 +50,38 @@ def test_slots_are_there_while_somebody_is_in_them(steps: list[tuple[bool, int]]
         assert all(0 <= number < SLOTS for number in some.slots)
 
 
+@given(st.sampled_from(STRIDES), st.integers(1, 60), st.integers(0, SLOTS - 1))
+def test_whoever_crosses_over_has_their_next_turn_a_cadence_later(
+    stride: int, ticks: int, number: int
+) -> None:
+    target = lane()
+    assert target.stream is not None
+    wheel = target.stream.wheel
+    for _ in range(ticks):
+        wheel.arrived(0.0, 0.1, stride)
+        while wheel.tick < wheel.end:
+            wheel.turn(stride)
+    beside = target.beside(number, stride)
+    served = wheel.tick - 1
+    for _ in range(stride):
+        wheel.arrived(0.0, 0.1, stride)
+        while wheel.tick < wheel.end:
+            tick = wheel.tick
+            if beside in wheel.turn(stride):
+                assert tick == served + stride
+                return
+    raise AssertionError("it has no turn")
+
+
+@given(st.sampled_from(STRIDES), st.integers(1, 60))
+def test_those_who_cross_over_stay_spread(stride: int, tick: int) -> None:
+    target = lane()
+    assert target.stream is not None
+    target.stream.wheel.tick = tick
+    served = range((tick - 1) % stride, SLOTS, stride)
+    assert sorted(target.beside(number, stride) for number in served) == list(served)
+
+
 def test_frames_are_joined_once_for_everybody() -> None:
     some = lane()
     assert some.stream is not None

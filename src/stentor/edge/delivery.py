@@ -241,9 +241,10 @@ class Delivery:
             target = gathering.crossing(lane)
             if target is None:
                 return
-            if slot.number in target.slots:
-                self._serve(gathering, target, target.slots[slot.number])
-            apart = carry(slot, lane, target)
+            number = target.beside(slot.number, self._cadence.stride)
+            if number in target.slots:
+                self._serve(gathering, target, target.slots[number])
+            apart = carry(slot, lane, target, number)
             self._send(apart.members, gathering.turnover(target), apart)
 
     def _send(self, members: dict[int, Listener], data: bytes, slot: Slot) -> None:

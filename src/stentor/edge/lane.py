@@ -107,6 +107,18 @@ class Lane:
         self.count += count
         return slot
 
+    def beside(self, number: int, stride: int) -> int:
+        """The slot for those who come from the slot of a number in another lane, just served.
+
+        Wheels of two streams need not have come equally far. This one's slot that was served last
+        has its next turn a whole cadence from now, as they had; those that share its tick are
+        filled as theirs were.
+        """
+        assert self.stream is not None, "who enters has something to hear"
+        classes = min(stride, SLOTS)
+        choices = range((self.stream.wheel.tick - 1) % classes, SLOTS, classes)
+        return choices[number // classes % len(choices)]
+
     @property
     def name(self) -> str:
         """Of what they hear."""
@@ -146,8 +158,8 @@ class Lane:
         return data
 
 
-def carry(slot: Slot, lane: Lane, target: Lane) -> Slot:
-    """Have those of a slot go on in another lane, in the slot of the same number.
+def carry(slot: Slot, lane: Lane, target: Lane, number: int) -> Slot:
+    """Have those of a slot go on in another lane, in the slot of a number.
 
     Returns:
         A slot that is in no lane, with them alone: they are told something the others are not.
@@ -155,12 +167,12 @@ def carry(slot: Slot, lane: Lane, target: Lane) -> Slot:
     crossing, slot.members = slot.members, {}
     for _ in crossing:
         lane.leave(slot)
-    arrived = target.receive(slot.number, len(crossing))
+    arrived = target.receive(number, len(crossing))
     lane.held -= len(crossing)
     target.held += len(crossing)
     for listener in crossing.values():
         listener.lane, listener.slot = target, arrived
     arrived.members.update(crossing)
-    apart = Slot(slot.number, arrived.position)
+    apart = Slot(number, arrived.position)
     apart.members = crossing
     return apart
