@@ -214,22 +214,23 @@ class Drill:
         """Stop edges for some seconds while people come."""
         gates = {name: pid for name, pid in self.house.processes().items() if "gate" in name}
         await asyncio.sleep(SETTLE_S)
-        before = self._standing()
+        before = await asyncio.to_thread(self._standing)
         report = await self.crowd.report()
         most = 0
         began = CLOCK.now()
         async with self.joins.coming(JOINS_PER_S_FROZEN), self._stopped(names):
             while CLOCK.now() - began < FROZEN_S:
                 await asyncio.sleep(0.25)
-                most = max(most, *(self._standing()[name][0] for name in gates))
+                standing = await asyncio.to_thread(self._standing)  # it reads much of /proc
+                most = max(most, *(standing[name][0] for name in gates))
         await asyncio.sleep(SETTLE_S)
-        after = self._standing()
+        after = await asyncio.to_thread(self._standing)
         noticed = self.joins.since(began + EDGE_SILENT_S + 0.5, began + FROZEN_S - SOON_S)
         early = self.joins.since(began, began + EDGE_SILENT_S + 0.5)
         figures: dict[str, Any] = {
             "came": len(early) + len(noticed),
             "early_max_s": longest(early),
-            "answered_max_s": max(one.first_word_s for one in noticed),
+            "answered_max_s": max((one.first_word_s for one in noticed), default=float("inf")),
             "refused": sum(1 for one in noticed if one.refused),
             "never": sum(1 for one in [*early, *noticed] if one.took_s == float("inf")),
             "gate_descriptors_max": most - max(before[name][0] for name in gates),
