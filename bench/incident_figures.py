@@ -211,7 +211,19 @@ class Usual:
             if number(record, "supply", "edges")
         ]
         self.per_edge = max(held, default=0.0)
+        self.spared = 2 * max(0.03, self._odd_on_any_evening())
         self._weigh_bad_tickets(own)
+
+    def _odd_on_any_evening(self) -> float:
+        """Of all quiet attempts, those that look like machines."""
+        odd = every = 0.0
+        for record in self.rows:
+            scale = arrivals(record) / (number(record, "demand", "examined") or 1)
+            for marks, row in table(record, "cohorts").items():
+                every += scale * sum(row)
+                if self.looks(marks, number(record, "demand", "history")) == "suspects":
+                    odd += scale * sum(row)
+        return odd / every if every else 0.0
 
     def score(self, marks: int, remembered: int, common: dict[str, float]) -> float:
         value = 0.0

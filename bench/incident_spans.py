@@ -31,16 +31,27 @@ class Span:
         self.bad = dict.fromkeys(KINDS, 0.0)
         self.unsolved = 0.0
         remembered = figures.number(record, "demand", "history")
+        computing = {kind: [0.0, 0.0] for kind in KINDS}
         for marks, row in figures.table(record, "cohorts").items():
             kind, count = usual.looks(marks, remembered), scale * sum(row)
             bits = 0 if marks == "-1" else int(marks)
-            again = int(marks) & figures.MARKS["again"]
+            again, inside = bits & figures.MARKS["again"], scale * (row[0] + row[1])
             self.all[kind] += count
-            self.fresh[kind] += scale * (row[0] + row[1]) if again else count
+            self.fresh[kind] += inside if again else count
+            computing[kind][0] += 0 if again else scale * row[2]
+            computing[kind][1] += inside if again and bits & figures.MARKS["solved"] else 0
             counts = kind != "people" or usual.common["bad"] >= 1
             self.bad[kind] += count if counts and bits & figures.MARKS["bad"] else 0
             if kind != "suspects" and bits & figures.MARKS["unsolved"]:
                 self.unsolved += count
+        for kind, both in computing.items():
+            self.fresh[kind] -= min(both)
+        odd = self.all["suspects"]
+        share = min(1.0, usual.spared * sum(self.all.values()) / odd) if odd else 0.0
+        self.bad["suspects"] *= 1 - share
+        for sums in (self.all, self.fresh):
+            sums["unclear"] += share * sums["suspects"]
+            sums["suspects"] *= 1 - share
         self.hostile = figures.refused_early(record) + self.bad["suspects"]
         begin, end = record["from_ms"], record["from_ms"] + record["span_ms"]
         self.gap = {

@@ -47,6 +47,10 @@ PERSISTENT = 0.92
 """If so large a part of bad attempts comes again within a minute, nobody there is giving up."""
 CLOCKS = 0.4
 """By chance one in ten comes back after the same gap as before."""
+KINDS = ("people", "suspects", "unclear")
+SPARED = 2.0
+SPARED_MIN = 0.03
+"""At least three in a hundred people look like machines; twice the usual is held against nobody."""
 COMMON = 0.5
 """A mark on so large a part of the quiet audience says nothing."""
 
@@ -97,19 +101,27 @@ def score(marks: int, common: Mapping[int, float], history: int) -> float:
     return total
 
 
-def sort(demand: Demand, common: Mapping[int, float]) -> Sorted:
-    """The attempts of a span by what they look like."""
+def sort(demand: Demand, common: Mapping[int, float], spared: float = 0.0) -> Sorted:
+    """The attempts of a span by what they look like.
+
+    Args:
+        spared: of all attempts, the share that looks like machines on any evening: so many are
+            held against nobody.
+    """
     examined = demand.examined or 1
     scale = demand.arrivals / examined
     sums = dict.fromkeys(Sorted.__struct_fields__, 0.0)
     ours = common.get(Mark.BAD, 0.0) >= 1.0  # bad tickets are our keys' doing: see `weighing`
+    asked, solved = dict.fromkeys(KINDS, 0.0), dict.fromkeys(KINDS, 0.0)
     for marks, row in demand.cohorts.items():
         kind = kind_of(marks, common, demand.history)
         count = scale * sum(row)
-        admitted, placed, _, refused, failed, _ = row
-        fresh = count if not marks & Mark.AGAIN else scale * (admitted + placed)
+        admitted, placed, challenged, refused, failed, _ = row
+        got_in = scale * (admitted + placed)
         sums[kind] += count
-        sums[f"new_{kind}"] += fresh
+        sums[f"new_{kind}"] += got_in if _has(marks, Mark.AGAIN) else count
+        asked[kind] += 0.0 if _has(marks, Mark.AGAIN) else scale * challenged
+        solved[kind] += got_in if _has(marks, Mark.AGAIN) and _has(marks, Mark.SOLVED) else 0.0
         if kind == "suspects":
             sums["bad_suspects"] += count if _has(marks, Mark.BAD) else 0.0
             continue
@@ -117,7 +129,31 @@ def sort(demand: Demand, common: Mapping[int, float]) -> Sorted:
             sums["people_lost"] += scale * (refused + failed)
             sums["bad_people"] += count if ours and _has(marks, Mark.BAD) else 0.0
         sums["unsolved_people"] += count if _has(marks, Mark.UNSOLVED) else 0.0
+    for kind in KINDS:  # who was asked to compute, and came in with a solution, is one
+        sums[f"new_{kind}"] -= min(asked[kind], solved[kind])
+    return _spare(sums, spared)
+
+
+def _spare(sums: dict[str, float], spared: float) -> Sorted:
+    """Some of those who look like machines are not told from people after all."""
+    suspects = sums["suspects"]
+    some = min(suspects, spared * sum(sums[kind] for kind in KINDS))
+    if some:
+        fresh = sums["new_suspects"] * some / suspects
+        sums["bad_suspects"] -= sums["bad_suspects"] * some / suspects
+        sums["suspects"] -= some
+        sums["unclear"] += some
+        sums["new_suspects"] -= fresh
+        sums["new_unclear"] += fresh
     return Sorted(**sums)
+
+
+def spared_of(demands: list[Demand], common: Mapping[int, float]) -> float:
+    """The share of attempts that looks like machines on any evening, and as much again."""
+    rows = [sort(demand, common) for demand in demands]
+    total = sum(row.people + row.suspects + row.unclear for row in rows)
+    found = sum(row.suspects for row in rows) / total if total else 0.0
+    return SPARED * max(found, SPARED_MIN)
 
 
 def kind_of(marks: int, common: Mapping[int, float], history: int) -> str:

@@ -70,6 +70,7 @@ class Quiet(msgspec.Struct, frozen=True):
         common: share of attempts with each mark.
         hostile_from: what is more than noise, in a span.
         per_edge: listeners one edge holds (0: nobody knows).
+        spared: share of attempts that may look like machines without being held against anybody.
     """
 
     source: str
@@ -79,6 +80,7 @@ class Quiet(msgspec.Struct, frozen=True):
     profile: Profile
     hostile_from: float
     per_edge: float
+    spared: float
 
 
 def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Counted]]]) -> Quiet:
@@ -97,18 +99,21 @@ def quiet_of(counted: Sequence[Counted], earlier: Sequence[tuple[int, list[Count
         source = "evening"
     if source == "none":
         common = _common_at_first(counted)
-        return Quiet(source, 0, 0, common, Profile(), NOISE, per_edge_of(counted))
-    profile = profile_of([one.demand for one in chosen])
+        spared = cohorts.spared_of([], common)
+        return Quiet(source, 0, 0, common, Profile(), NOISE, per_edge_of(counted), spared)
+    demands = [one.demand for one in chosen]
+    profile, common = profile_of(demands), cohorts.shares_of(demands)
     hostile = sorted(hostile_of(one.demand, one.supply.kernel) for one in chosen)
     high = hostile[math.ceil(0.95 * len(hostile)) - 1]
     return Quiet(
         source,
         len(chosen),
         len(earlier) if source == "earlier" else 0,
-        cohorts.shares_of([one.demand for one in chosen]),
+        common,
         profile,
         max(NOISE, HOSTILE_TIMES * high),
         per_edge_of([*chosen, *counted]),
+        cohorts.spared_of(demands, common),
     )
 
 

@@ -44,7 +44,7 @@ def spans_of(evening: Evening, usual: Quiet) -> list[Span]:
     common = cohorts.weighing(demands, usual.common, usual.profile.arrivals)
     out = []
     for one in evening.counted:
-        who = cohorts.sort(one.demand, common)
+        who = cohorts.sort(one.demand, common, usual.spared)
         hostile = quiet.hostile_of(one.demand, one.supply.kernel) + who.bad_suspects
         stage, disk = (_overlap(evening, one, whose) for whose in ("stage", "disk"))
         rough = quiet.is_rough(one) or hostile > usual.hostile_from
