@@ -19,8 +19,10 @@
     [3_000, 4_000], [3_000, 9_000], [NaN, NaN]];
   const told = new Place(given);
   told.look({ admitting_us: 100e6, called: 5_000, doubt: 1, forecast: [[10, 100], [40, 1_000], [80, 1_400]] });
+  const lined = new Place({ turn_us: 200e6, ahead: 0 });
+  lined.look({ admitting_us: 100e6, called: 9, line: [[50, 300], [150, 500]] });
   return {
-    forecast: told.waitS, first, steady, faster, held,
+    lined: lined.ahead, forecast: told.waitS, first, steady, faster, held,
     bare: [bare.ahead, bare.share, bare.waitS.likely],
     called: [place.isCalled({ admitting_us: 199e6 }), place.isCalled({ admitting_us: 200e6 })],
     looks: [place.nextLookS(0, 0), place.nextLookS(0, 1), near.nextLookS(0, 0.5), place.nextLookS(1, 0.5),

@@ -16,10 +16,10 @@ AGES_S = (0, 10, 20, 40, 80, 160)
 _FINE_S = (0, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 100, 120, 140, 160)
 """The same, finer: while a span is not full, those in it are younger than its middle."""
 _SPAN_OF = [sum(begin >= age for age in AGES_S) - 1 for begin in _FINE_S]
-TIMES_S = (5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_240)
+TIMES_S = (5, 15, 40, 100, 250, 600, 1_500, 4_000)
 """Seconds from now for which a forecast is given."""
 _STAYS_S = [LISTEN_PRIOR_S * 2 ** (half / 2) for half in range(-5, 6)]
-_LOOKS_S = (15.0, 22.0, 32.0, 47.0, 68.0, 100.0)
+_LOOKS_S = (15.0, 22.0, 32.0, 47.0)
 _LOOKERS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45)
 _STEPS = 8
 

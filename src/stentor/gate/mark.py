@@ -32,7 +32,7 @@ _COMES_AFTER_S = 15
 """By then most of those who come have come."""
 _FLOW_S = 90.0
 _PRIOR = (0.3, 0.5, 0.5, 0.4, 0.3, 0.3)
-_CURVE_POINTS = 16
+_CURVE_POINTS = 8
 
 
 @dataclass(slots=True)
@@ -226,7 +226,7 @@ class Mark:
         return self._been[at][1] if at >= 0 else 0
 
     def curve(self) -> tuple[tuple[int, int], ...]:
-        """People waiting up to a turn, at 16 turns or fewer."""
+        """People waiting up to a turn, at eight turns or fewer."""
         points: list[tuple[int, int]] = []
         total, step = 0.0, self.waiting / _CURVE_POINTS
         last = len(self._seconds) - 1

@@ -92,11 +92,18 @@ class Admitting(msgspec.Struct, frozen=True):
     recording_at_ms: int = 0
     forecast: tuple[tuple[int, int], ...] = ()
     doubt: float = 0.0
+    line: tuple[tuple[int, int], ...] = ()
+    """How many wait whose turn is at most so many seconds after the mark."""
 
 
 def admitting_of(notice: Notice) -> Admitting:
     """The public part of a notice."""
-    return Admitting(**{name: getattr(notice, name) for name in Admitting.__struct_fields__})
+    same = {name: getattr(notice, name) for name in Admitting.__struct_fields__ if name != "line"}
+    line = tuple(
+        (-((notice.admitting_us - turn_us) // 1_000_000), people)
+        for turn_us, people in notice.ahead
+    )
+    return Admitting(**same, line=line)
 
 
 class GateSpace(msgspec.Struct, array_like=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from stentor.gate import challenge, places, tickets
-from stentor.gate.mark import wait_for
+from stentor.gate.mark import wait_of
 from stentor.gate.notice import PLACES, GateReport, Notice
 from stentor.gate.places import Place
 from stentor.gate.plan import Plan
@@ -284,7 +284,7 @@ class Evening:
         people.number[who], people.turn_us[who] = place.number, place.turn_us
         if self.watch.looks(who):
             held = decision.cause == "share" and place.turn_us <= self.notice.admitting_us
-            self.watch.told(who, at, None if held else wait, self.notice)
+            self.watch.told(who, at, None if held else wait)
             self._at(at + max(decision.poll_after_s, PAGE_NEAR_S), LOOK, who)
         elif place.turn_us <= self.notice.admitting_us:  # no chair just now, or too many alike
             again = at + people.looks_after(who, decision.poll_after_s)
@@ -310,8 +310,8 @@ class Evening:
         if notice.admitting_us >= people.turn_us[who]:
             self._join(late, who, self._with_place(who))
             return
-        wait = wait_for(self.watch.ahead(who, notice), notice)
-        self.watch.looked(who, late, wait, notice)
+        wait = wait_of(people.turn_us[who], notice)
+        self.watch.looked(who, late, wait)
         next_s = page_looks_after_s(wait.likely, self.chance.random())
         if people.flags[who] & (HIDDEN | FROZEN):
             next_s = max(next_s, people.looks_after(who, next_s))

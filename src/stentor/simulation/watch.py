@@ -3,7 +3,6 @@
 from array import array
 
 from stentor.gate.mark import Wait
-from stentor.gate.notice import Notice
 from stentor.simulation.people import FROZEN, HIDDEN, People
 
 
@@ -21,7 +20,6 @@ class Watch:
         self._people = people
         self._every = max(1, people.honest // max(1, count))
         self._shown_at: dict[int, float] = {}
-        self._ahead: dict[int, tuple[int, int]] = {}  # people ahead, and called until then
         self._said: dict[int, list[tuple[float, Wait]]] = {}
         self.oldest_s = 0.0
         self.ages = array("f")
@@ -33,7 +31,7 @@ class Watch:
         """Whether this one is watched."""
         return who < self._people.honest and who % self._every == 0
 
-    def told(self, who: int, at: float, wait: Wait | None, notice: Notice) -> None:
+    def told(self, who: int, at: float, wait: Wait | None) -> None:
         """A page was told its place; None: that it has a turn, and too many of its prefix are in.
 
         Such pages are told that nobody can say how long, so nothing is judged.
@@ -42,15 +40,9 @@ class Watch:
         if wait is None:
             self.held += 1
             return
-        self._ahead[who] = wait.ahead, notice.called
         self._said.setdefault(who, []).append((at, wait))
 
-    def ahead(self, who: int, notice: Notice) -> int:
-        """How many are before it now, as the page reckons it."""
-        ahead, called = self._ahead.get(who, (0, 0))
-        return max(0, ahead - (notice.called - called))
-
-    def looked(self, who: int, at: float, wait: Wait, notice: Notice) -> None:
+    def looked(self, who: int, at: float, wait: Wait) -> None:
         """A page has looked at the mark again."""
         age_s = at - self._shown_at[who]
         self._shown_at[who] = at

@@ -10,7 +10,7 @@ const STILL_LOOKS_MAX = 4;
 
 /**
  * @typedef {{admitting_us: number, called?: number, called_per_s?: number, mark_per_s?: number,
- *   forecast?: [number, number][], doubt?: number}} Told what `/s/SPACE/admitting` says
+ *   forecast?: [number, number][], doubt?: number, line?: [number, number][]}} Told what `/s/SPACE/admitting` says
  * @typedef {{low: number, likely: number, high: number}} Range seconds
  */
 
@@ -50,6 +50,7 @@ export class Place {
       // Nobody is told that the line has grown before them: it has not.
       this.ahead = Math.max(0, Math.min(this.ahead, Math.round(this.#aheadAtFirst - gone)));
     }
+    if (told.line) this.ahead = Math.round(aheadOf(leftUs / 1e6, told.line));
     this.share = Math.max(this.share, Math.min(1, share));
     this.#estimate(told, leftUs / 1e6);
   }
@@ -84,6 +85,16 @@ export class Place {
     const lookS = failures ? Math.min(LOOK_MAX_S, LOOK_S * 2 ** failures) : near ? NEAR_S : LOOK_S;
     return lookS * (1 - SPREAD + 2 * SPREAD * chance);
   }
+}
+
+/** How many wait whose turn is in less than so many seconds of turns after the mark. */
+export function aheadOf(leftTurnS, /** @type {[number, number][]} */ line) {
+  let [beforeS, before] = [0, 0];
+  for (const [atS, people] of line) {
+    if (leftTurnS <= atS) return before + (people - before) * (leftTurnS - beforeS) / Math.max(1, atS - beforeS);
+    [beforeS, before] = [atS, people];
+  }
+  return before;
 }
 
 /** When so many will have been called, by the door's forecast; beyond its end, at its last pace. */
