@@ -14,8 +14,9 @@ import resource
 import sys
 from typing import Any
 
+from bench.drill.beside import Beside
 from bench.drill.case import CLOCK, Case, Found
-from bench.drill.cases import CASES
+from bench.drill.cases import CASES, COMPUTING
 from stentor.demo import interruption
 from stentor.demo.telling import Telling, finish, table
 from stentor.drill import certificate
@@ -37,8 +38,23 @@ async def attempt(case: Case, telling: Telling) -> Found:
 
 async def drill(cases: list[Case], telling: Telling) -> dict[str, Any]:
     """All of them, in order; the figures."""
+    names = {case.name for case in cases}
+    computing = [one for name, one in COMPUTING.items() if name in names]
+    try:
+        for one in computing:
+            await one.begin()
+        return await in_turn(cases, computing, telling)
+    finally:
+        for one in computing:
+            await one.end()
+
+
+async def in_turn(cases: list[Case], computing: list[Beside], telling: Telling) -> dict[str, Any]:
+    """The cases; those that only compute go on beside the patient ones."""
     found: dict[str, Any] = {}
     for case in cases:
+        for beside in computing:
+            beside.go_on(case.patient)
         began = telling.elapsed_s
         telling.say(f"{case.name}: {case.title}")
         one = await attempt(case, telling)

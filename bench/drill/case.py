@@ -63,6 +63,7 @@ class Case:
 
     Attributes:
         limit_s: it is given up after so long.
+        patient: none of its figures suffers from programs that compute beside it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Case:
     promise: str
     run: Callable[[Telling], Awaitable[Found]]
     limit_s: float = 180.0
+    patient: bool = False
 
 
 async def program(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.drill.beside import Beside
 from bench.drill.case import Found, program
 from stentor.demo.telling import Telling
 
@@ -10,9 +11,14 @@ CANNOT_TELL_MAX = 0.10
 GATE_SHARE_MIN = 0.6
 
 
+INCIDENTS = Beside("bench.incident")
+SIMULATION = Beside("bench.simulation", ("--whole", "2", "--attacks", "0"))
+"""These compute beside other cases, if there are any (`beside.py`)."""
+
+
 async def g1(telling: Telling) -> Found:
     """Reports of seeded incidents, and whether their leading evidence is right."""
-    return await whole("bench.incident", telling)
+    return judged(INCIDENTS.module, *await INCIDENTS.result(), telling)
 
 
 async def gate(telling: Telling) -> Found:
@@ -22,12 +28,16 @@ async def gate(telling: Telling) -> Found:
 
 async def sim(telling: Telling) -> Found:
     """A million arrivals, simulated."""
-    return await whole("bench.simulation", telling)
+    return judged(SIMULATION.module, *await SIMULATION.result(), telling)
 
 
 async def whole(module: str, telling: Telling) -> Found:
     """A benchmark that judges itself: its figures, and its own `ok`."""
-    code, figures = await program(module)
+    return judged(module, *await program(module), telling)
+
+
+def judged(module: str, code: int, figures: dict[str, Any], telling: Telling) -> Found:
+    """The same of one that has ended."""
     if not figures:
         return Found(checks={f"{module} gave figures (it ended with {code})": False})
     found = Found(figures)
