@@ -127,7 +127,8 @@ def _table(plot: Plot, from_ms: Sequence[int], span_ms: int) -> str:
     head = "".join(f'<th scope="col">{html.escape(layer.label)}</th>' for layer in plot.layers)
     rows = []
     for at, begin in enumerate(from_ms[::width]):
-        cells = "".join(f"<td>{number(column[at])}</td>" for column in columns)
+        values = [round(column[at]) if plot.whole else column[at] for column in columns]
+        cells = "".join(f"<td>{number(value)}</td>" for value in values)
         rows.append(f'<tr><th scope="row">{clock(begin)}</th>{cells}</tr>')
     minutes = width * span_ms / 60_000
     return (
