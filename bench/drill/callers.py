@@ -105,7 +105,7 @@ class Callers:
         if data:
             one.heard += len(data)
             one.last_at = CLOCK.now()
-            one.start = one.start or data[:400]
+            one.start = one.start or data[:1_000]
             one.parts += len(PART.findall(data))
 
     def _broken(self, wire: Wire[Call]) -> None:
