@@ -21,4 +21,4 @@ async def incident_page(request: AnyRequest, space: str) -> Response[bytes]:
         raise Refused("space.not_ended", "The report is made when the Space is over.")
     headers = {"Content-Security-Policy": page.POLICY, "Cache-Control": "public, max-age=60"}
     document = await here.incidents.page(space)
-    return Response(document, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(document, media_type="text/html", headers=headers)
