@@ -47,6 +47,7 @@ The exit code is 0 when every promise was kept. Nothing leaves this machine; all
 
 _KNOBS: tuple[tuple[str, str, Callable[[str], object]], ...] = (
     ("listen", "address and port of the public door (default 127.0.0.1:8080)", str),
+    ("stage-listen", "another address of the door, for hosts and speakers (default: none)", str),
     ("public-url", "the address people type, if it differs from --listen", str),
     ("trusted-proxy", "proxies whose X-Forwarded-For is believed, comma separated", str),
     ("proxy-protocol", "on: those proxies begin with a PROXY header instead (default off)", str),

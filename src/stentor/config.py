@@ -37,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where everything is kept; created with mode 0700."""
     listen: str = "127.0.0.1:8080"
     """Address and port of the public door; `0.0.0.0:443` to serve the world."""
+    stage_listen: str = ""
+    """Another address and port of the same door, to be told to hosts and speakers alone: no crowd
+    at the public one keeps them waiting."""
     public_url: str = ""
     """The address people type, when it differs from `listen` (behind a proxy, with a name)."""
     trusted_proxy: str = ""
@@ -149,6 +152,8 @@ def load(overrides: dict[str, object]) -> Settings:
 
 def _check(settings: Settings) -> None:
     settings.address  # noqa: B018 - raises when it is malformed
+    if settings.stage_listen:
+        parse_address(settings.stage_listen)
     ports = settings.udp_range
     if not len(ports) or ports[0] < 1 or ports[-1] > 65_535:
         raise ValueError(f"udp_ports '{settings.udp_ports}' should look like 40000-40199")

@@ -22,7 +22,7 @@ import uvloop
 
 from stentor import telemetry
 from stentor.clock import SystemClock
-from stentor.config import Settings
+from stentor.config import Settings, parse_address
 from stentor.errors import Unavailable
 from stentor.limits import DOOR_BACKLOG, LOCK_PAUSE_S, LOCK_TRIES
 from stentor.paths import Paths
@@ -87,12 +87,14 @@ def run_gate(settings: Settings, index: int, door_fd: int | None) -> None:
     from stentor import edge
 
     paths, clock = Paths(settings.data_dir), SystemClock()
-    door = _inherited(settings, door_fd)
+    door, aside = _inherited(settings, door_fd), bind_aside(settings)
     _run(
         f"gate-{index}",
         settings,
         paths,
-        lambda stop: edge.serve_gate(settings, paths, clock, stop, door=door, index=index),
+        lambda stop: edge.serve_gate(
+            settings, paths, clock, stop, door=door, index=index, aside=aside
+        ),
     )
 
 
@@ -108,12 +110,14 @@ def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
     paths, clock = Paths(settings.data_dir), SystemClock()
     name = f"edge-{index}"
     if settings.tls_cert:
-        door = _inherited(settings, door_fd)
+        door, aside = _inherited(settings, door_fd), bind_aside(settings)
         _run(
             name,
             settings,
             paths,
-            lambda stop: edge.serve(settings, paths, clock, stop, door=door, index=index),
+            lambda stop: edge.serve(
+                settings, paths, clock, stop, door=door, index=index, aside=aside
+            ),
         )
         return
     with _process(name, settings, paths):
@@ -162,18 +166,35 @@ def bind_door(settings: Settings) -> socket.socket:
     Raises:
         Unavailable: `door.in_use` or `door.refused`, with what to do.
     """
-    host, port = settings.address
+    return _bound(settings.listen, shared=False)
+
+
+def bind_aside(settings: Settings) -> socket.socket | None:
+    """A listening socket for those on the stage alone; None when none is wished.
+
+    Each gate has one of its own at the same address, and the kernel divides who comes.
+
+    Raises:
+        Unavailable: `door.in_use` or `door.refused`.
+    """
+    return _bound(settings.stage_listen, shared=True) if settings.stage_listen else None
+
+
+def _bound(listen: str, *, shared: bool) -> socket.socket:
+    host, port = parse_address(listen)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     door = socket.socket(family, socket.SOCK_STREAM)
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         door.bind((host, port))
         door.listen(DOOR_BACKLOG)
     except OSError as error:
         door.close()
-        raise _door_error(settings.listen, error) from error
+        raise _door_error(listen, error) from error
     return door
 
 

@@ -89,11 +89,13 @@ async def start(paths: Paths) -> AsyncIterator[Callable[..., Running]]:
     def begin(**options: object) -> Running:
         settings = Settings(data_dir=str(paths.data), **options.pop("settings", {}))
         door = options.pop("door", None) or listening()
+        aside = options.pop("aside", None)
         stop = asyncio.Event()
         bounds = Bounds(**options)
         serving = edge.serve(
-            settings, paths, SystemClock(), stop, door=door, index=len(running), bounds=bounds
-        )
+            settings, paths, SystemClock(), stop, door=door, index=len(running), aside=aside,
+            bounds=bounds,
+        )  # fmt: skip
         task = asyncio.create_task(serving)
         one = Running(paths, door.getsockname()[1], door, stop, task)
         running.append(one)

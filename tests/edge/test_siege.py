@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from stentor.limits import PROXIED_MAX
 from tests.edge.client import Visitor
-from tests.edge.conftest import Running
+from tests.edge.conftest import Running, listening
 from tests.edge.programme import SPACE, Programme
 from tests.edge.upstream import Upstream, saying
 
@@ -71,3 +71,15 @@ async def test_who_does_not_read_keeps_nobody_from_asking_web(running: Running) 
         assert asked >= PROXIED_MAX
         heard = await (await running.visit()).get("/x")
         assert (heard.status, len(heard.body)) == (200, 60_000)
+
+
+async def test_those_on_the_stage_come_in_by_a_door_of_their_own(
+    start: Callable[..., Running], programme: Programme
+) -> None:
+    aside = listening()
+    one = start(aside=aside, connections_max=4)
+    crowd = [await one.visit() for _ in range(8)]
+    visitor = await Visitor.to(aside.getsockname()[1])
+    one.guests.append(visitor)
+    assert (await visitor.get("/healthz")).status == 200
+    assert len(crowd) == 8

@@ -20,7 +20,16 @@ from stentor.paths import Paths, write_whole
 
 FILE = "certificate.json"
 _ELSEWHERE = frozenset(
-    {"data_dir", "listen", "public_url", "udp_ports", "udp_listen", "udp_public", "telemetry"}
+    {
+        "data_dir",
+        "listen",
+        "stage_listen",
+        "public_url",
+        "udp_ports",
+        "udp_listen",
+        "udp_public",
+        "telemetry",
+    }
 )
 """Settings that say where a node is, and not what it can hold."""
 NEVER_TESTED = (

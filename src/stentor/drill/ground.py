@@ -21,7 +21,7 @@ from stentor import ids, node, tokens
 from stentor.clock import Clock
 from stentor.demo import marks, speech
 from stentor.demo.calls import Caller
-from stentor.demo.house import House
+from stentor.demo.house import House, free_port
 from stentor.demo.network import Network
 from stentor.demo.speech import Said
 from stentor.demo.studio import Studio
@@ -65,6 +65,7 @@ class Ground:
 
     Attributes:
         house: the node of the drill's own; None: one that runs anyway.
+        stage_port: where hosts and speakers come (`stage_listen`); 0: to the public door.
     """
 
     paths: Paths
@@ -72,6 +73,7 @@ class Ground:
     port: int
     clock: Clock
     house: House | None = None
+    stage_port: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _seat: str = ""
 
@@ -124,14 +126,15 @@ class Ground:
         Raises:
             Unavailable: `demo.failed`.
         """
-        visitor = Caller(f"http://{self.host}:{self.port}")
+        port = self.stage_port or self.port
+        visitor = Caller(f"http://{self.host}:{port}")
         body = {"name": name, "consent": True}
         answer = await visitor.ask(
             "POST", f"/stage/{space}/join", body=body, token=token, expect=201
         )
         seat = answer.json()
         return Studio(
-            visitor, self.host, self.port, space, seat["speaker"], seat["token"], self.clock, said,
+            visitor, self.host, port, space, seat["speaker"], seat["token"], self.clock, said,
             network=network,
         )  # fmt: skip
 
@@ -189,9 +192,10 @@ async def fresh(
     Raises:
         Unavailable: `demo.failed`.
     """
-    flags = ("--uncounted", COUNTED_NOT, *flags)
+    stage_port = free_port()
+    flags = ("--uncounted", COUNTED_NOT, "--stage-listen", f"127.0.0.1:{stage_port}", *flags)
     house = House(folder / "data", clock, edges, listen, extra=flags)
-    ground = Ground(house.paths, "127.0.0.1", house.settings.address[1], clock, house)
+    ground = Ground(house.paths, "127.0.0.1", house.settings.address[1], clock, house, stage_port)
     try:
         with _on(cores):
             house.start()

@@ -284,6 +284,7 @@ def own_flags(settings: Settings) -> list[str]:
     """The flags that give a node of the drill's own the settings that are rehearsed."""
     defaults = Settings()
     own = {"data_dir", "listen", "udp_ports", "udp_listen", "udp_public", "public_url", "edges"}
+    own |= {"stage_listen"}
     own |= {"tls_cert", "tls_key", "trusted_proxy", "proxy_protocol"}
     flags = []
     for name, value in msgspec.structs.asdict(settings).items():

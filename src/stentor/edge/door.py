@@ -64,6 +64,7 @@ class Door:
         shield: Shield,
         line: Line,
         has_siblings: bool,
+        aside: socket.socket | None = None,
         connections_max: int = CONNECTIONS_MAX,
         client_connections_max: int = CLIENT_CONNECTIONS_MAX,
     ) -> None:
@@ -78,8 +79,11 @@ class Door:
             shield: what says who may come at all.
             line: who is told of those who may not.
             has_siblings: whether other processes accept from this socket as well.
+            aside: another listening socket, whose address only those on the stage are told: no
+                crowd can fill its queue. It is closed with the door.
         """
         self._listening = listening
+        self._aside = aside
         self._conversations = conversations
         self._quick = quick
         self._listeners = listeners
@@ -106,15 +110,19 @@ class Door:
 
     def open(self) -> None:
         """Begin to accept."""
-        self._listening.setblocking(False)
-        options = self._listening.setsockopt
-        # Whoever is accepted has all this from the beginning: a crowd costs no calls.
-        options(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        options(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_DEAD_MS)
-        options(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, LISTENER_UNSENT_BYTES)
-        options(socket.SOL_SOCKET, socket.SO_SNDBUF, LISTENER_SEND_BUFFER_BYTES)
-        options(socket.SOL_SOCKET, socket.SO_RCVBUF, DOOR_RECEIVE_BUFFER_BYTES)
-        options(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
+        for listening in filter(None, (self._listening, self._aside)):
+            listening.setblocking(False)
+            options = listening.setsockopt
+            # Whoever is accepted has all this from the beginning: a crowd costs no calls.
+            options(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            options(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_DEAD_MS)
+            options(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, LISTENER_UNSENT_BYTES)
+            options(socket.SOL_SOCKET, socket.SO_SNDBUF, LISTENER_SEND_BUFFER_BYTES)
+            options(socket.SOL_SOCKET, socket.SO_RCVBUF, DOOR_RECEIVE_BUFFER_BYTES)
+            options(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
+        if self._aside is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._aside.fileno(), self._accept_aside, self._aside)
         self._doorstep.open()
         self._arrivals.open()
         self._begin_accepting()
@@ -126,7 +134,10 @@ class Door:
     async def close(self) -> None:
         """Accept no more; what is under way may finish, for a short while."""
         self._closing = True
-        asyncio.get_running_loop().remove_reader(self._listening.fileno())
+        for listening in filter(None, (self._listening, self._aside)):
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        if self._aside is not None:
+            self._aside.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._introductions.close()
@@ -180,6 +191,18 @@ class Door:
                 self._receive(descriptor, peer, now, is_full=room <= 0)
             room -= 1
         self._behind_since = now if self._behind_since is None else self._behind_since
+
+    def _accept_aside(self, aside: socket.socket) -> None:
+        """Take one of those on the stage, whatever waits at the other socket."""
+        with contextlib.suppress(OSError):  # gone, or another was faster; or none are left
+            connection, address = aside.accept()
+            peer = address[0].removeprefix("::ffff:")
+            now = asyncio.get_running_loop().time()
+            if not self._shield.asked(peer, Verb.CONNECTION, now):
+                connection.close()
+                return
+            connection.setblocking(False)
+            self._receive(connection.detach(), peer, now, is_full=False)
 
     def _make_room(self) -> None:
         """Let go of those who have not asked for anything for longest."""

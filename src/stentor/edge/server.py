@@ -96,12 +96,14 @@ async def serve(
     *,
     door: socket.socket,
     index: int,
+    aside: socket.socket | None = None,
     bounds: Bounds | None = None,
 ) -> None:
     """Be door and edge in one process, until `stop` is set: what TLS needs.
 
     Args:
         door: the listening socket, shared with the node's other processes.
+        aside: a listening socket of its own for those on the stage (`stage_listen`).
         index: which edge of this node, from 0.
 
     Raises:
@@ -118,7 +120,7 @@ async def serve(
     shield = _shield(settings, bounds)
     reception = Reception(settings, paths, paths.keyring(), clock, index, siblings, shield)
     public = _door(
-        settings, paths, clock, siblings, certificate, door, bounds, index, reception, shield
+        settings, paths, clock, siblings, certificate, door, bounds, index, reception, shield, aside
     )
     fanout.start()
     siblings.open()
@@ -148,6 +150,7 @@ async def serve_gate(
     *,
     door: socket.socket,
     index: int,
+    aside: socket.socket | None = None,
     bounds: Bounds | None = None,
 ) -> None:
     """Be the public door, and hand listeners over to the edges, until `stop` is set.
@@ -162,7 +165,7 @@ async def serve_gate(
     shield = _shield(settings, bounds)
     reception = Reception(settings, paths, paths.keyring(), clock, index, edges, shield)
     public = _door(
-        settings, paths, clock, edges, certificate, door, bounds, index, reception, shield
+        settings, paths, clock, edges, certificate, door, bounds, index, reception, shield, aside
     )
     edges.open()
     reception.open()
@@ -260,6 +263,7 @@ def _door(
     index: int,
     reception: Reception,
     shield: Shield,
+    aside: socket.socket | None,
 ) -> Door:
     files = static.load()
     uncounted = _uncounted(settings, bounds)
@@ -304,6 +308,7 @@ def _door(
         shield=shield,
         line=line,
         has_siblings=settings.edge_count > 1,
+        aside=aside,
         connections_max=bounds.held_max,
         client_connections_max=bounds.client_connections_max,
     )
