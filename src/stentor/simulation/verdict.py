@@ -113,17 +113,18 @@ def fairness(evening: Evening) -> tuple[float, int]:
             continue
         bucket.sort()
         ranks += ((at + 0.5) / len(bucket) for at, (_, early) in enumerate(bucket) if early)
-    return kolmogorov_smirnov(ranks), len(ranks)
+    # Ranked among all of both halves, one half is twice as even as chance would have it.
+    return kolmogorov_smirnov(ranks, 2), len(ranks)
 
 
-def kolmogorov_smirnov(shares: Iterable[float]) -> float:
+def kolmogorov_smirnov(shares: Iterable[float], counts: int = 1) -> float:
     """The probability that numbers which are even between 0 and 1 look no more even than these."""
     ordered = sorted(shares)
     count = len(ordered)
     if not count:
         return 1.0
     widest = max(max((at + 1) / count - one, one - at / count) for at, one in enumerate(ordered))
-    root = math.sqrt(count)
+    root = math.sqrt(count * counts)
     scaled = (root + 0.12 + 0.11 / root) * widest  # Stephens (1970)
     total = sum((-1) ** (k - 1) * math.exp(-2 * k * k * scaled * scaled) for k in range(1, 101))
     return min(1.0, max(0.0, 2 * total)) if scaled > 0.2 else 1.0
