@@ -254,9 +254,11 @@ def test_one_pass_shown_often_is_not_many_people() -> None:
 def test_some_are_not_counted_and_some_only_refused() -> None:
     shield = Shield({"127.0.0.1"})
     assert flood(shield, "127.0.0.1", 50_000.0, 1.0, 1.0) == 50_000
-    for number in range(200_000):
+    answered = sum(
         shield.asked("203.0.113.7", Verb.REQUEST, 1.0 + number / 50_000.0, behind=True)
-    assert not shield.asked("203.0.113.7", Verb.REQUEST, 5.0, behind=True)
+        for number in range(200_000)
+    )
+    assert answered < 200_000 / 5, "whichever of them meets a token that has just come"
     assert not shield.news(6.0), "behind a listed proxy nobody is kept out"
     behind_proxies = Shield(CALM, bans=False)
     flood(behind_proxies, "203.0.113.7", 5_000.0, 10.0, 10.0)
