@@ -9,7 +9,9 @@ from typing import Any
 
 from bench.edge.processes import ROOT
 from stentor.clock import SystemClock
+from stentor.demo import interruption
 from stentor.demo.telling import Telling
+from stentor.errors import Unavailable
 
 CLOCK = SystemClock()
 LAG_S_MAX = 0.1
@@ -98,3 +100,17 @@ async def program(
             await process.wait()
     found: dict[str, Any] = json.loads(last) if last else {}
     return code, found
+
+
+def run_within(inside: Callable[[Telling], Awaitable[dict[str, Any]]]) -> int:
+    """Be what `program` runs in a namespace: the last line is one JSON object."""
+
+    async def figures() -> dict[str, Any]:
+        return await inside(Telling(CLOCK))
+
+    try:
+        print(json.dumps(interruption.run(figures())), flush=True)
+    except Unavailable as error:
+        print(error.sentence, file=sys.stderr)
+        return 2
+    return 0

@@ -16,16 +16,14 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 from bench.abuse.watch import cpu_s
-from bench.drill.case import CLOCK, Found, program
+from bench.drill.case import CLOCK, Found, program, run_within
 from bench.drill.evening import Evening, evening
 from bench.drill.slow import PAGE_S_MAX, Visits
 from bench.drill.syn import DOOR_ADDRESS, HERE, SEA, namespaces
 from bench.edge import tools
-from stentor.demo import interruption
 from stentor.demo.house import free_port
 from stentor.demo.telling import Telling
 from stentor.drill.figures import Crowd, percentile, summary
-from stentor.errors import Unavailable
 from stentor.shield.kernel import table_of
 
 FLOOD_PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -156,16 +154,6 @@ async def dropped(port: int) -> int:
     return sum(part["counter"]["packets"] for rule in rules for part in rule if "counter" in part)
 
 
-def main() -> int:
-    """Run the inside; the last line is one JSON object."""
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    try:
-        print(json.dumps(interruption.run(inside(Telling(CLOCK)))), flush=True)
-    except Unavailable as error:
-        print(error.sentence, file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    sys.exit(run_within(inside))

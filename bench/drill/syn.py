@@ -9,7 +9,6 @@ can leave this machine. Needs root and hping3.
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -17,10 +16,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bench.drill.case import CLOCK, Found, program
+from bench.drill.case import CLOCK, Found, program, run_within
 from bench.drill.evening import evening
 from bench.drill.slow import ATTACK_S, AUDIENCE, BEFORE_S, PAGE_S_MAX, Visits
-from stentor.demo import interruption
 from stentor.demo.house import free_port
 from stentor.demo.telling import Telling
 from stentor.drill.figures import Crowd, summary
@@ -125,15 +123,5 @@ async def inside(telling: Telling) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Run the inside; the last line is one JSON object."""
-    try:
-        print(json.dumps(interruption.run(inside(Telling(CLOCK)))), flush=True)
-    except Unavailable as error:
-        print(error.sentence, file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_within(inside))

@@ -652,8 +652,6 @@ DRILL_ATTACKERS_MAX = 20_000
 DRILL_SCALE_MAX = 10_000_000
 """Arrivals of a simulated evening: about 2 kB of memory for each thousand, and minutes of time."""
 DRILL_SECONDS_MAX = 1_800.0
-DRILL_ATTACKS_PER_S_MAX = 200_000
-"""Requests, or datagrams, of all attackers together in a second."""
 CERTIFICATE_DAYS = 30
 """A capacity certificate is valid for so long, unless version or settings change before."""
 CERTIFICATE_BYTES_MAX = 256 * 1024
@@ -790,9 +788,7 @@ HLL_BITS = 10
 """2^10 registers of one byte count how many different came, with a standard error of 3.3 %."""
 BLOOM_BITS = 1 << 21
 BLOOM_HASHES = 4
-"""256 KiB remember 200,000 prefixes with one wrong yes in a hundred."""
-SEEN_TURN_S = 15 * 86_400
-"""A prefix is known for 15 to 30 days: two generations of so long each."""
+"""256 KiB remember 200,000 clients with one wrong yes in a hundred."""
 PAGE_TURN_S = 600
 """Who loaded a page is known for 10 to 20 minutes to have done so."""
 LEDGER_SPAN_S = 10

@@ -9,7 +9,6 @@ from stentor.audience.sketches import (
     Bloom,
     Generations,
     HyperLogLog,
-    SeenBefore,
     SpaceSaving,
     estimate,
     union,
@@ -106,18 +105,3 @@ def test_generations_forget() -> None:
     assert 17 in lately
     lately.turn()
     assert 17 not in lately
-
-
-def test_a_prefix_is_known_for_two_generations_each_with_its_salt() -> None:
-    seen = SeenBefore.fresh((b"one", b"two"))
-    seen.add(b"192.0.2")
-    assert b"192.0.2" in seen
-    assert b"192.0.3" not in seen
-    seen.turn(b"three")
-    assert b"192.0.2" in seen
-    (salt, bits), (older, gone) = seen.generations()
-    assert (salt, older) == (b"three", b"one")
-    restored = SeenBefore((salt, Bloom(bits)), (older, Bloom(gone)))
-    assert b"192.0.2" in restored
-    restored.turn(b"four")
-    assert b"192.0.2" not in restored

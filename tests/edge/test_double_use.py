@@ -169,7 +169,7 @@ async def test_whose_lease_is_not_renewed_is_let_go(
     brief, longer = await listen(gates[0], ticket(paths, lease_s=0.5)), None
     longer = await listen(gates[1], ticket(paths))
     assert (await brief.to_end()).leases == [{"ended": "expired"}]
-    assert sum(counts(edges)) == 1
+    await until(lambda: sum(counts(edges)) == 1)
     programme.play(1)
     await longer.until(3)
     for listener in (brief, longer):

@@ -46,6 +46,17 @@ def test_grants_together_are_what_is_free_and_their_sum_is_never_more() -> None:
     assert given["a"].grant == free - 80, "twenty never came"
 
 
+def test_a_single_chair_is_at_each_gate_in_turn() -> None:
+    usher = Usher()
+    gates = {"a": GateSpace(), "b": GateSpace(), "c": GateSpace()}
+    held = [turn(usher, at, edge(chairs=1), **gates) for at in range(6)]
+    where = [[name for name in "abc" if given[name].grant] for given in held]
+    assert all(len(names) == 1 for names in where), (
+        "there is one chair, and it is given to one gate"
+    )
+    assert sorted(name for names in where for name in names) == ["a", "a", "b", "b", "c", "c"]
+
+
 def test_listeners_of_an_edge_that_died_have_chairs_while_they_move() -> None:
     usher = Usher()
     turn(usher, 0, edge("e", 500), edge("f", 500), a=GateSpace())

@@ -2,7 +2,7 @@
 
 from stentor.audience import marks
 from stentor.audience.ledger import Counted, Demand, Row, Supply, counted, decode, encode, merge
-from stentor.audience.sketches import SeenBefore, keyed
+from stentor.audience.sketches import keyed
 from stentor.audience.tally import Attempt, Tally
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "Counted",
     "Demand",
     "Row",
-    "SeenBefore",
     "Supply",
     "Tally",
     "counted",

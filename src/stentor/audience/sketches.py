@@ -212,41 +212,6 @@ class Generations:
         self.before, self.current = self.current, Bloom()
 
 
-class SeenBefore:
-    """Which prefixes were here in an earlier Space: two generations, each with a salt of its own.
-
-    A generation's filter and salt live as long as the generation (docs/topics/incident.md has the
-    rule); with both gone nobody can ask it any more. What goes in is the prefix itself, because
-    each generation must hash it with its own salt.
-    """
-
-    def __init__(self, current: tuple[bytes, Bloom], before: tuple[bytes, Bloom]) -> None:
-        self._current, self._before = current, before
-
-    @classmethod
-    def fresh(cls, salts: tuple[bytes, bytes]) -> "SeenBefore":
-        """With two empty generations."""
-        return cls((salts[0], Bloom()), (salts[1], Bloom()))
-
-    def add(self, prefix: bytes) -> None:
-        """Remember a prefix."""
-        salt, bloom = self._current
-        bloom.add(keyed(salt, prefix))
-
-    def __contains__(self, prefix: bytes) -> bool:
-        """Whether it was here in either generation."""
-        return any(keyed(salt, prefix) in bloom for salt, bloom in (self._current, self._before))
-
-    def turn(self, salt: bytes) -> None:
-        """Begin a generation with a new salt."""
-        self._before, self._current = self._current, (salt, Bloom())
-
-    def generations(self) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
-        """Salt and bits of this generation and the one before, to be stored."""
-        (salt, bloom), (older, gone) = self._current, self._before
-        return (salt, bloom.bits()), (older, gone.bits())
-
-
 def keyed(salt: bytes, what: bytes) -> int:
     """The hash of 64 bits that sketches take: BLAKE2b with the salt as its key."""
     return int.from_bytes(hashlib.blake2b(what, digest_size=8, key=salt).digest(), "big")

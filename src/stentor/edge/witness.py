@@ -1,9 +1,9 @@
 """What a gate sees of those who join, for the ledger: counts and marks, and nobody's address."""
 
-import hashlib
 import os
 
 from stentor.audience.marks import Mark, head_of, of_browser
+from stentor.audience.sketches import keyed
 from stentor.audience.tally import Attempt
 from stentor.clock import Clock
 from stentor.edge.doors import Doors
@@ -114,8 +114,7 @@ class Witness:
         return self._hash(f"{visitor.address}\n{agent}".encode("utf-8", "replace"))
 
     def _hash(self, what: bytes) -> int:
-        digest = hashlib.blake2b(what, key=self.salt, digest_size=8).digest()
-        return int.from_bytes(digest, "big")
+        return keyed(self.salt, what)
 
 
 def _shows_place(asked: Asked, decision: Decision) -> bool:

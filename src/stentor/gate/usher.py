@@ -101,6 +101,7 @@ class Usher:
         self._gates: dict[str, tuple[float, float]] = {}  # heard at, joins per second
         self._gate_busy: dict[str, float] = {}
         self._turned_at: float | None = None
+        self._turns = 0
         self.changes: list[tuple[str, Change]] = []
 
     # What comes in -------------------------------------------------------------------------------
@@ -177,6 +178,7 @@ class Usher:
         """Once a second: a notice of each Space for each gate; `""` has what all others hear."""
         elapsed_s = now - self._turned_at if self._turned_at is not None else 1.0
         self._turned_at = now
+        self._turns += 1
         self._drop_silent(now)
         self._count_listeners()
         self._divide_chairs()
@@ -370,8 +372,13 @@ class Usher:
         return elapsed_s * sum(edge.report.joins_per_s for edge in self._edges.values())
 
     def _split(self, chairs: int, reserve: int) -> list[tuple[str, int, int]]:
-        """Divide among gates by the joins they had lately; together never more than there is."""
-        gates = list(self._gates.items())
+        """Divide among gates by the joins they had lately; together never more than there is.
+
+        Who stands last has what rounding leaves: each in turn, or a single chair would always
+        be at the same gate, and people at the others would never get it.
+        """
+        gates = deque(self._gates.items())
+        gates.rotate(self._turns)
         total = sum(joins + 1 for _, (_, joins) in gates)
         out, given, kept, weight = [], 0, 0, 0.0
         for name, (_, joins) in gates:
