@@ -40,7 +40,9 @@ async def test_a_full_house_has_a_line_before_its_door(tmp_path: Path, browser: 
     async with Node(tmp_path / "data", "--listeners-max", "1") as node:
         host = await host_at_the_door(node, browser)
         await host.click("#join")
-        await host.click("#start")
+        await until(host, "globalThis.stentor?.card?.speakers?.some((one) => one.connected)")
+        await host.click("#start")  # before that it would ask: start in silence?
+        await until(host, "stentor.card.phase === 'live'")
         await expect(host.locator("#count-capacity")).to_have_text("1", timeout=10_000)
         address = host.url.replace("/studio/", "/s/")
         first, second = [await (await browser.new_context()).new_page() for _ in range(2)]
