@@ -17,7 +17,7 @@ demo: venv-demo ## Play a whole Space in a minute: two speakers, 300 listeners, 
 	@exec $(BIN)/stentor demo --json $(ARGS)
 
 test: venv-test check ## Run every check and every test, as the continuous integration does.
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: venv-test ## Run the checks that take seconds: format, lint, types, import contracts, tidiness.
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run 'make fmt'."; exit 1; }

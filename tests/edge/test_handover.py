@@ -14,6 +14,7 @@ from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.edge import server
 from stentor.edge.admission import Admission
+from stentor.edge.links import Link
 from stentor.edge.status import Status
 from stentor.limits import EDGE_LOOK_S, HANDED_AT_ONCE
 from stentor.paths import Paths
@@ -63,6 +64,27 @@ async def listen(port: int, query: str = "") -> Listener:
     heard = await listener.begin(LIVE + query)
     assert heard.status == 200
     return listener
+
+
+def test_those_on_their_way_take_room_until_the_edge_has_them(tmp_path: Path) -> None:
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as hatch:
+        hatch.bind(str(tmp_path / "hatch"))
+        hatch.listen()
+        link = Link(tmp_path / "hatch", 0)
+        assert link.open()
+        gate, _ = hatch.accept()
+        ours, theirs = socket.socketpair()
+        assert link.give([ours.detach()], [ADMISSION])
+        # What the edge said before it looked: nobody is missing, and nobody is here yet.
+        gate.send(msgspec.msgpack.encode(Status(0, listeners_max=3, listeners=1, taken=0)))
+        assert link.hear(1.0)
+        assert link.room(1.0) == 1
+        gate.send(msgspec.msgpack.encode(Status(0, listeners_max=3, listeners=2, taken=1)))
+        assert link.hear(1.0)
+        assert link.room(1.0) == 1
+        for end in (gate, theirs):
+            end.close()
+        link.close()
 
 
 async def test_a_listener_is_handed_over_and_hears(

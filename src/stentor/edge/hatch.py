@@ -38,6 +38,7 @@ class Hatch:
         self._path = path
         self._fanout = fanout
         self._gates: dict[int, socket.socket] = {}
+        self._taken: dict[int, int] = {}  # connections handed over by each gate
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         scratch = path.with_name(f".{path.name}.new")
         scratch.unlink(missing_ok=True)
@@ -59,6 +60,7 @@ class Hatch:
         for gate in self._gates.values():
             gate.close()
         self._gates.clear()
+        self._taken.clear()
         self._listening.close()
 
     def _accept(self, _: int) -> None:
@@ -69,8 +71,9 @@ class Hatch:
                 return
             gate.setblocking(False)
             self._gates[gate.fileno()] = gate
+            self._taken[gate.fileno()] = 0
             self._fanout.hear(gate.fileno(), lambda event: self._receive(gate, event))
-            self._tell_one(gate, msgspec.msgpack.encode(self._fanout.status()))
+            self._tell_one(gate, self._fanout.status())
 
     def _receive(self, gate: socket.socket, event: int) -> None:
         """Take some of what a gate hands over; its end is the end of it."""
@@ -92,6 +95,7 @@ class Hatch:
         if not data:
             self._lose(gate)
             return
+        self._taken[gate.fileno()] += len(descriptors)
         try:
             if not descriptors and not flags & socket.MSG_CTRUNC:
                 self._fanout.claim(_claims.decode(data))
@@ -111,16 +115,15 @@ class Hatch:
 
     def _lose(self, gate: socket.socket) -> None:
         self._fanout.forget(gate.fileno())
-        del self._gates[gate.fileno()]
+        del self._gates[gate.fileno()], self._taken[gate.fileno()]
         gate.close()
 
     def _tell(self, status: Status) -> None:
-        data = msgspec.msgpack.encode(status)
         for gate in list(self._gates.values()):
-            self._tell_one(gate, data)
+            self._tell_one(gate, status)
 
-    @staticmethod
-    def _tell_one(gate: socket.socket, data: bytes) -> None:
+    def _tell_one(self, gate: socket.socket, status: Status) -> None:
+        told = msgspec.structs.replace(status, taken=self._taken[gate.fileno()])
         # A gate that does not read hears less; one that has gone is noticed by its end.
         with contextlib.suppress(OSError):
-            gate.send(data, socket.MSG_DONTWAIT)
+            gate.send(msgspec.msgpack.encode(told), socket.MSG_DONTWAIT)

@@ -35,17 +35,21 @@ class Link:
 
     Attributes:
         status: what the edge said last.
-        handed: connections handed over since.
         heard_at: when it said that.
     """
 
     def __init__(self, path: Path, index: int) -> None:
         self._path = path
         self.status = Status(edge=index)
-        self.handed = 0
         self.heard_at = 0.0
+        self._given = 0
         self.socket: socket.socket | None = None
         self._claims: dict[int, Claim] = {}
+
+    @property
+    def handed(self) -> int:
+        """Connections on their way: the edge had not taken them when it spoke last."""
+        return self._given - self.status.taken
 
     def room(self, now: float) -> int:
         """How many more it can take; none when it is away or says nothing."""
@@ -69,6 +73,8 @@ class Link:
             link.close()
             return False
         self.socket = link
+        self._given = 0
+        self.status = msgspec.structs.replace(self.status, taken=0)
         return True
 
     def close(self) -> None:
@@ -89,7 +95,7 @@ class Link:
                     return False
                 if not data:
                     return False
-                self.status, self.handed, self.heard_at = _statuses.decode(data), 0, now
+                self.status, self.heard_at = _statuses.decode(data), now
         return True
 
     def give(self, descriptors: list[int], admissions: list[Admission]) -> bool:
@@ -101,7 +107,7 @@ class Link:
             self.socket.sendmsg((_encoder.encode(admissions),), (rights,))
         except OSError:  # full for the moment; that it has gone is noticed by its end
             return False
-        self.handed += len(descriptors)
+        self._given += len(descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         return True

@@ -278,6 +278,7 @@ class Routes:
     def _health(self) -> Answer:
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         status = msgspec.structs.asdict(self.listeners.status())
+        del status["taken"]  # between edge and gate
         more = {"shield": self.line.figures(), **self.joining.health()}
         told = msgspec.json.encode(status | more)
         return Answer(200, [*headers, *SAFE_HEADERS], told)

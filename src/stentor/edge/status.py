@@ -14,6 +14,7 @@ class Status(msgspec.Struct, frozen=True):
         ticketed: listeners with a ticket.
         capacity: listeners it could hold by what it uses now; `binding`: what sets the bound: cpu,
             egress, descriptors, memory, or the operator.
+        taken: connections that the gate which is told has handed over so far.
     """
 
     edge: int
@@ -27,3 +28,4 @@ class Status(msgspec.Struct, frozen=True):
     ticketed: int = 0
     capacity: int = 0
     binding: str = ""
+    taken: int = 0
