@@ -19,6 +19,8 @@ from stentor.limits import (
     CADENCES_MS,
     CHALLENGE_BITS_MAX,
     DOORS_BEFORE_S,
+    KNOWN_DAYS,
+    KNOWN_DAYS_MAX,
     LEASE_S,
     LEASE_S_MAX,
     LEASE_S_MIN,
@@ -68,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of an edge's places, those for players that can show no ticket, radio among them."""
     lease_s: float = LEASE_S
     """How long a ticket is good for before it has to be renewed."""
+    known_days: float = KNOWN_DAYS
+    """For how many days prefixes of those who listened are taken into one memory; it is kept for as
+    long again. 0: none is kept."""
     challenge: str = "auto"
     """Computing asked of those who join: `auto` (under pressure, as much as that needs), `off`, or
     always so many bits of it."""
@@ -192,6 +197,8 @@ def _check_door(settings: Settings) -> None:
         raise ValueError("ticketless_share is a share of all places: 0 to 1")
     if not LEASE_S_MIN <= settings.lease_s <= LEASE_S_MAX:
         raise ValueError(f"lease_s is {LEASE_S_MIN:g} to {LEASE_S_MAX:g} seconds")
+    if not 0 <= settings.known_days <= KNOWN_DAYS_MAX:
+        raise ValueError(f"known_days is up to {KNOWN_DAYS_MAX:g} days; 0 keeps nothing")
     asked = settings.challenge
     if asked not in CHALLENGES and not (asked.isdigit() and int(asked) <= CHALLENGE_BITS_MAX):
         raise ValueError(f"challenge is auto, off, or up to {CHALLENGE_BITS_MAX} bits")

@@ -25,6 +25,7 @@ class Paths:
         self.secrets = self.data / "secrets"
         self.run = self.data / "run"
         self.database = self.data / "stentor.db"
+        self.known_prefixes = self.data / "known.prefixes"
 
     def create(self) -> None:
         """Make the directories, closed to everybody else.

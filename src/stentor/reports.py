@@ -19,11 +19,13 @@ class FromGate(msgspec.Struct, array_like=True, tag="gate"):
 
     Attributes:
         salt: what it hashes with for the ledger: random, and on no disk.
+        staying: prefixes (keyed) of people who stay, that it has not told of yet.
     """
 
     report: GateReport
     demands: dict[str, Demand] = {}
     salt: bytes = b""
+    staying: dict[str, list[int]] = {}
 
 
 class FromEdge(msgspec.Struct, array_like=True, tag="edge"):
@@ -73,10 +75,15 @@ def of_edge(report: EdgeReport) -> bytes:
     return _encoder.encode(FromEdge(report))
 
 
-def of_gate(report: GateReport, demands: Mapping[str, Demand], salt: bytes) -> list[bytes]:
+def of_gate(
+    report: GateReport,
+    demands: Mapping[str, Demand],
+    salt: bytes,
+    staying: Mapping[str, list[int]],
+) -> list[bytes]:
     """A gate's report as messages: one for some Spaces, for sketches are long."""
     messages: list[bytes] = []
-    spaces = list({**report.spaces, **demands})
+    spaces = list({**report.spaces, **demands, **staying})
     for names in _some(spaces, REPORTED_PER_MESSAGE) if spaces else [()]:
         part = GateReport(
             gate=report.gate,
@@ -88,7 +95,8 @@ def of_gate(report: GateReport, demands: Mapping[str, Demand], salt: bytes) -> l
             forces=report.forces if not messages else [],
         )
         some = {name: demands[name] for name in names if name in demands}
-        messages.append(_encoder.encode(FromGate(part, some, salt)))
+        stay = {name: staying[name] for name in names if name in staying}
+        messages.append(_encoder.encode(FromGate(part, some, salt, stay)))
     return messages
 
 

@@ -1,6 +1,7 @@
 """The tally and the ledger's records: exact counts, marks, bounds, and codec."""
 
 import pytest
+from msgspec.structs import replace
 
 from stentor.audience import ledger
 from stentor.audience.ledger import OTHERS, Counted, Demand, Supply
@@ -94,8 +95,9 @@ def test_two_gates_are_one_door() -> None:
         together.attempt(one, 1.0 + number / 100)
     apart[0].count("issued", 3)
     apart[1].waited(900.0)
-    merged = ledger.merge([tally.take(history=5) for tally in apart])
-    whole = together.take(history=5)
+    counts = zip(apart, (5, 4), strict=True)
+    merged = ledger.merge([replace(tally.take(), history=number) for tally, number in counts])
+    whole = together.take()
     assert merged.outcomes == whole.outcomes
     assert merged.clients == whole.clients
     assert merged.prefixes == whole.prefixes

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from stentor import log
+from stentor.audience.known import Known
 from stentor.audience.ledger import Counted, Demand, decode
 from stentor.errors import Unavailable
 from stentor.gate.notice import EdgeSpace, Force, GateReport, GateSpace, Notice
@@ -31,6 +32,7 @@ class Gate(Edge):
         self.told = GateSpace()
         self.forces: list[Force] = []
         self.demands: dict[str, Demand] = {}
+        self.staying: dict[str, list[int]] = {}
 
     async def report(self) -> None:
         report = GateReport("gate-0", time.time_ns() // 1_000_000, {SPACE: self.told})
@@ -38,7 +40,8 @@ class Gate(Edge):
         demands, self.demands = self.demands, {}
         if self.link.socket is None:
             self.link.open()
-        self.link.tell(of_gate(report, demands, b"salt"))
+        self.link.tell(of_gate(report, demands, b"salt", self.staying))
+        self.staying = {}
 
 
 @pytest.fixture
@@ -158,3 +161,28 @@ async def test_a_desk_that_cannot_be_made_is_said_so(paths: Paths, programme: Pr
     with pytest.raises(Unavailable) as refused:
         await Hall(paths).open()
     assert refused.value.code == "usher.socket"
+
+
+async def test_who_stayed_is_known_when_the_space_is_over(
+    usher: Begin, paths: Paths, gate: Gate, programme: Programme
+) -> None:
+    await usher()
+    talking = await keep(gate)
+    gate.staying = {SPACE: [11, 22], "zzzzzzzzzzzz": [33]}
+    await gate.until(SPACE, lambda one: one.capacity > 0)
+    assert not paths.known_prefixes.exists(), "at this Space itself nobody is known by it"
+    programme.end()
+    deadline = time.monotonic() + 5
+    while not paths.known_prefixes.exists():
+        assert time.monotonic() < deadline, "the Space is over"
+        await asyncio.sleep(0.02)
+    known = Known.decode(paths.known_prefixes.read_bytes())
+    assert (known.history, 11 in known, 22 in known, 33 in known) == (2, True, True, False)
+    assert stat.S_IMODE(paths.known_prefixes.stat().st_mode) == 0o600
+    talking.cancel()
+
+
+async def test_an_operator_who_wants_nothing_remembered(usher: Begin, paths: Paths) -> None:
+    paths.known_prefixes.write_bytes(b"what was remembered")
+    await usher(known_days=0.0)
+    assert not paths.known_prefixes.exists()

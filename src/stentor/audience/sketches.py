@@ -170,11 +170,12 @@ class Bloom:
     1,000 after 100,000.
     """
 
-    def __init__(self, bits: bytes = b"") -> None:
+    def __init__(self, bits: bytes = b"", added: int = 0) -> None:
+        """Args: bits: as stored; `added`: how many are in them."""
         self._bits = bytearray(bits or BLOOM_BITS // 8)
         if len(self._bits) != BLOOM_BITS // 8:
             raise ValueError(f"a filter has {BLOOM_BITS // 8} bytes")
-        self.added = 0
+        self.added = added
 
     def add(self, hashed: int) -> None:
         """Take one in."""

@@ -130,12 +130,8 @@ class Tally:
         at = bucket(solve_ms)
         self._solves[at] = self._solves.get(at, 0) + 1
 
-    def take(self, history: int = 0) -> Demand:
-        """What was counted since the last time.
-
-        Args:
-            history: prefixes of earlier Spaces that are remembered.
-        """
+    def take(self) -> Demand:
+        """What was counted since the last time."""
         fields: dict[str, Any] = {**self._counts, **self._tables}
         demand = Demand(
             outcomes=self._outcomes,
@@ -147,7 +143,6 @@ class Tally:
             top_heads=[Row(*row) for row in self._top_heads.top()],
             waits_ms=self._waits,
             solves_ms=self._solves,
-            history=history,
             **fields,
         )
         self.clear()

@@ -118,11 +118,14 @@ class Doors:
             "usher": bool(notices),
         }
 
-    def report(self, *, fresh: bool) -> tuple[dict[str, GateSpace], dict[str, Demand]]:
+    def report(
+        self, *, fresh: bool, history: int = 0
+    ) -> tuple[dict[str, GateSpace], dict[str, Demand]]:
         """What has happened since the last report.
 
         Args:
             fresh: the usher is a new one: it is told of every door how far the last one was.
+            history: prefixes of earlier Spaces that are remembered.
         """
         spaces, now_us = {}, self.now_us
         for name, door in self._doors.items():
@@ -133,7 +136,7 @@ class Doors:
         for name, tally in self._tallies.items():
             demand = tally.take()
             if demand != _NOTHING:
-                demands[name] = demand
+                demands[name] = msgspec.structs.replace(demand, history=history)
         return spaces, demands
 
 

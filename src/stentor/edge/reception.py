@@ -5,6 +5,7 @@ from stentor.config import Settings
 from stentor.edge.doors import Doors
 from stentor.edge.doorstep import Listeners
 from stentor.edge.joining import Joining
+from stentor.edge.known_prefixes import KnownPrefixes
 from stentor.edge.neighbours import Neighbours
 from stentor.edge.players import Players
 from stentor.edge.usher_line import UsherLine
@@ -34,7 +35,7 @@ class Reception:
         shield: Shield,
     ) -> None:
         doors = Doors(keyring, clock, round(settings.lease_s))
-        witness = Witness(doors, clock)
+        witness = Witness(doors, clock, KnownPrefixes(paths.known_prefixes))
         self._line = UsherLine(
             paths.socket("usher"),
             f"gate-{index}",

@@ -10,7 +10,13 @@ from stentor.edge.doors import Doors
 from stentor.edge.usher_link import UsherLink
 from stentor.edge.witness import Witness
 from stentor.gate.notice import Force, GateReport
-from stentor.limits import FORCES_WAITING_MAX, UNSENT_REPORTS_MAX, USHER_LOOK_S, USHER_TICK_S
+from stentor.limits import (
+    FORCES_WAITING_MAX,
+    KNOWN_LOOK_S,
+    UNSENT_REPORTS_MAX,
+    USHER_LOOK_S,
+    USHER_TICK_S,
+)
 from stentor.reports import of_gate
 
 _telemetry = logging.getLogger(__name__)
@@ -52,6 +58,7 @@ class UsherLine:
     def open(self) -> None:
         """Begin to look for the usher, and to report."""
         self._cpu_s = thread_cpu_s()
+        self._look_at_known()
         self._due = asyncio.get_running_loop().time() + USHER_TICK_S
         self._look()
         self._tick()
@@ -77,6 +84,11 @@ class UsherLine:
             loop.add_reader(self._link.socket.fileno(), self._hear)
             self._report()
         self._handles["look"] = loop.call_later(USHER_LOOK_S, self._look)
+
+    def _look_at_known(self) -> None:
+        self._witness.known.look()
+        loop = asyncio.get_running_loop()
+        self._handles["known"] = loop.call_later(KNOWN_LOOK_S, self._look_at_known)
 
     def _hear(self) -> None:
         notices, there = self._link.hear()
@@ -105,11 +117,13 @@ class UsherLine:
         if self._link.socket is None:
             return
         self._busy = busy if busy >= 0 else self._busy
-        spaces, demands = self._doors.report(fresh=self._fresh)
+        known = self._witness.known
+        spaces, demands = self._doors.report(fresh=self._fresh, history=known.history)
         at_ms = self._clock.wall_time() // 1_000_000
         report = GateReport(self._gate, at_ms, spaces, self._busy, round(lag_ms, 1))
         report.shield, report.forces = self._shield(), self._forces
-        self._unsent += of_gate(report, demands, self._witness.salt)
+        staying = known.take(fresh=self._fresh)
+        self._unsent += of_gate(report, demands, self._witness.salt, staying)
         self._forces, self._fresh = [], False
         del self._unsent[: self._link.tell(self._unsent)]
         if len(self._unsent) > UNSENT_REPORTS_MAX:

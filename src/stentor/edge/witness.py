@@ -7,6 +7,7 @@ from stentor.audience.sketches import keyed
 from stentor.audience.tally import Attempt
 from stentor.clock import Clock
 from stentor.edge.doors import Doors
+from stentor.edge.known_prefixes import KnownPrefixes
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.gate import tickets
@@ -25,9 +26,11 @@ class Witness:
     Attributes:
         salt: what hashes of the day are keyed with: made by the usher, the same at all gates, and
             on no disk. Until it has said it, one's own.
+        known: prefixes of earlier Spaces.
     """
 
-    def __init__(self, doors: Doors, clock: Clock) -> None:
+    def __init__(self, doors: Doors, clock: Clock, known: KnownPrefixes) -> None:
+        self.known = known
         self.salt = os.urandom(_SALT_BYTES)
         self._doors = doors
         self._clock = clock
@@ -61,6 +64,8 @@ class Witness:
         tally = self._doors.tally(space)
         if decision.outcome == RENEWED_LEASE:
             tally.count("renewals")
+            if decision.cause == "lease":
+                self.known.stays(space, asked.prefix)
             return
         self._count(asked, decision, space)
         if _shows_place(asked, decision):  # it was an attempt when that was given
@@ -76,6 +81,7 @@ class Witness:
             client=self._client(visitor, request),
             prefix=self._hash(prefix_of(visitor.address).encode()),
             head=self._hash(head),
+            known=asked.prefix in self.known,
             marks=_marks(request, asked, decision),
             told_s=decision.poll_after_s,
         )

@@ -19,6 +19,7 @@ from stentor.teller import Teller, Topic
 from stentor.usher import kept, plans
 from stentor.usher.desk import Desk, Reporter
 from stentor.usher.ledgers import Ledgers
+from stentor.usher.memory import Prefixes
 from stentor.usher.orders import EVERYWHERE, Orders
 from stentor.usher.spaces import OPEN, OpenSpaces
 from stentor.usher.supplies import Supplies
@@ -53,6 +54,7 @@ class Process:
         self._ledgers = Ledgers(paths, clock, self._record)
         gates = settings.edge_count
         self._supplies = Supplies(edges=gates, gates=gates)
+        self._prefixes = Prefixes(paths.known_prefixes, settings.known_days)
         self._state = paths.run / "usher.state"
         self._salt = b""
         self._named: set[str] = set()
@@ -117,6 +119,9 @@ class Process:
             for space, demand in told.demands.items():
                 if space in self._cards or self._ended.get(space, 0.0) > now:
                     self._ledgers.take(space, demand)
+            for space, prefixes in told.staying.items():
+                if space in self._cards:
+                    self._prefixes.stay(space, prefixes)
         else:
             self._fold.edge(told.report, now)
             self._supplies.edge(told.report, now)
@@ -182,6 +187,7 @@ class Process:
             name for name, card in cards.items() if card.phase in OPEN
         }:
             self._fold.forget(space)
+            self._prefixes.over(space, wall_ms / 1_000)
             self._seeded.discard(space)
             self._ended[space] = now + LEDGER_SPAN_S
         self._cards = {name: card for name, card in cards.items() if card.phase in OPEN}

@@ -1,0 +1,67 @@
+"""A gate's view of the prefixes of earlier Spaces, and of those that stay at this one."""
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+
+from stentor.audience.known import Known
+from stentor.errors import Corrupt
+from stentor.limits import STAYING_MAX, STAYING_PER_REPORT, TALLIES_KEPT
+
+_telemetry = logging.getLogger(__name__)
+
+
+class KnownPrefixes:
+    """Reads what the usher keeps (`known.prefixes`), and collects what it is told."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version = (0, 0)
+        self._known: Known | None = None
+        # Of each Space: prefix -> whether this usher has been told.
+        self._staying: OrderedDict[str, dict[int, bool]] = OrderedDict()
+
+    def __contains__(self, prefix: int) -> bool:
+        """Whether people from there stayed at an earlier Space."""
+        return self._known is not None and prefix in self._known
+
+    @property
+    def history(self) -> int:
+        """How many prefixes are remembered; 0: that one is not among them says nothing."""
+        return self._known.history if self._known is not None else 0
+
+    def look(self) -> None:
+        """Read the file if it is another one than before; half a megabyte, after each Space."""
+        try:
+            status = self._path.stat()
+            version = status.st_ino, status.st_mtime_ns
+            if version == self._version:
+                return
+            self._version = version
+            self._known = Known.decode(self._path.read_bytes())
+        except FileNotFoundError:
+            self._version, self._known = (0, 0), None
+        except (OSError, Corrupt) as error:
+            self._known = None
+            _telemetry.warning("the prefixes of earlier Spaces cannot be read: %s", error)
+
+    def stays(self, space: str, prefix: int) -> None:
+        """Somebody from there has listened long enough to renew a lease."""
+        staying = self._staying.get(space)
+        if staying is None:
+            staying = self._staying[space] = {}
+            if len(self._staying) > TALLIES_KEPT:
+                self._staying.popitem(last=False)
+        if len(staying) < STAYING_MAX:
+            staying.setdefault(prefix, False)
+
+    def take(self, *, fresh: bool) -> dict[str, list[int]]:
+        """Some of whom the usher has not been told of yet. Args: fresh: it is a new one."""
+        told: dict[str, list[int]] = {}
+        for space, staying in self._staying.items():
+            if fresh:
+                staying.update(dict.fromkeys(staying, False))
+            if some := [prefix for prefix, known in staying.items() if not known]:
+                told[space] = some[:STAYING_PER_REPORT]
+                staying.update(dict.fromkeys(told[space], True))
+        return told
