@@ -9,6 +9,9 @@ for all of a server's processes. Kinds, which ARGS="--only KIND,KIND" chooses fr
   ticket     a ticket is shown, checked, and the next one issued (join)
   forged     a ticket that is not genuine is refused (live)
 
+Beside `ticket` runs the least that Python needs for it (`bench/door/floor.py`): what a gate can be
+measured by that is written in it.
+
 Except for `admitting` each is a connection of its own, as a crowd and a flood come. Ratios are
 medians of runs side by side. The last line is one JSON object, also in build/bench-door.json; the
 exit code is 1 when a promise was not kept.
@@ -18,6 +21,7 @@ import argparse
 import contextlib
 import itertools
 import os
+import re
 import socket
 import statistics
 import sys
@@ -30,7 +34,7 @@ from bench.edge import ours, rivals
 from bench.edge.__main__ import raise_descriptors, rounded
 from bench.edge.crowd import crowd, flags
 from bench.edge.joins import per_core, write_tickets
-from bench.edge.processes import Server
+from bench.edge.processes import SERVER_CORE, Server, start, until_listening
 from bench.edge.programme import SPACE
 from stentor.clock import SystemClock
 from stentor.demo.telling import Telling, finish, table
@@ -39,6 +43,7 @@ from stentor.errors import StentorError
 RATIO_MIN = 0.6
 TICKETS = 10_000
 IN_FLIGHT = 400
+_TICKET = re.compile(rb"stentor-ticket=([^;\r]+)")
 BROWSER = (
     "Host: stentor.example\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
@@ -116,6 +121,15 @@ def whole_answer(port: int, request: str) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+def least(folder: Path, template: Path) -> Server:
+    """The floor, on the server's core."""
+    port = rivals.free_port()
+    command = [sys.executable, "-m", "bench.door.floor", str(folder / "data"), str(port)]
+    process = start([*command, str(template)], core=SERVER_CORE)
+    until_listening(port, process)
+    return Server("floor", port, [process])
+
+
 def ask(
     server: Server, kind: Kind, request: str, lines: Path | None, folder: Path
 ) -> dict[str, Any]:
@@ -145,8 +159,15 @@ def side_by_side(
     if "@" in kind.request:
         lines = forge(holding) if kind.forged else holding
     first = lines.read_text().split()[0] if lines else ""
-    body = whole_answer(node.port, kind.request.replace("@", first)).partition(b"\r\n\r\n")[2]
+    whole = whole_answer(node.port, kind.request.replace("@", first))
+    body = whole.partition(b"\r\n\r\n")[2]
     found: dict[str, list[dict[str, Any]]] = {"stentor": [], "nginx": []}
+    ticket = _TICKET.search(whole)
+    floor = None
+    if kind.name == "ticket" and ticket is not None:
+        template = folder / "answer"
+        template.write_bytes(whole.replace(ticket[1], b"@"))
+        floor, found["floor"] = least(folder, template), []
     with tempfile.TemporaryDirectory(prefix="stentor-bench-") as place:
         nginx = rivals.nginx(body, Path(place))
         plain = f"GET /page.html HTTP/1.1\r\n{BROWSER}\r\n"
@@ -154,8 +175,12 @@ def side_by_side(
             for _ in range(runs):
                 found["stentor"].append(ask(node, kind, kind.request, lines, folder))
                 found["nginx"].append(ask(nginx, kind, plain, None, folder))
+                if floor is not None:
+                    found["floor"].append(ask(floor, kind, kind.request, lines, folder))
         finally:
             nginx.stop()
+            if floor is not None:
+                floor.stop()
     us = {name: statistics.median(row["us_each"] for row in rows) for name, rows in found.items()}
     ratio = statistics.median(
         theirs["us_each"] / own["us_each"]
@@ -168,6 +193,7 @@ def side_by_side(
         "answer_bytes": len(body),
         "stentor_us": us["stentor"],
         "nginx_us": us["nginx"],
+        "floor_us": us.get("floor"),
         "per_core": round(1e6 / us["stentor"]),
         "ratio": ratio,
         "right": right / max(1, every),
@@ -194,10 +220,12 @@ def measure(kinds: list[Kind], runs: int, telling: Telling) -> list[dict[str, An
 
 def line(row: dict[str, Any]) -> str:
     """A row for a person."""
+    floor = f"the least in Python {row['floor_us']:.1f} us; " if row["floor_us"] else ""
     return (
         f"{row['kind']:<10} {row['stentor_us']:.1f} us each, {row['per_core']:,} per core; nginx "
-        f"{row['nginx_us']:.1f} us; ratio {row['ratio']:.2f} ({row['answer_bytes']:,} bytes, "
-        f"{row['right']:.2%} as they should be, client {row['client_busy']:.0%})"
+        f"{row['nginx_us']:.1f} us; {floor}ratio {row['ratio']:.2f} "
+        f"({row['answer_bytes']:,} bytes, {row['right']:.2%} as they should be, "
+        f"client {row['client_busy']:.0%})"
     )
 
 

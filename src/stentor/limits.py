@@ -790,13 +790,13 @@ BLOOM_BITS = 1 << 21
 BLOOM_HASHES = 4
 """256 KiB remember 200,000 clients with one wrong yes in a hundred."""
 KNOWN_PREFIXES_MAX = 200_000
-"""Prefixes of earlier Spaces in one of the two filters, and of one Space until it is over."""
+"""Prefixes of earlier Spaces in one of the two filters; of all open Spaces until they are over."""
 KNOWN_DAYS = 45.0
 KNOWN_DAYS_MAX = 400.0
 KNOWN_LOOK_S = 30.0
 """Gates look so often whether the prefixes of earlier Spaces have become others."""
 STAYING_MAX = 50_000
-"""Prefixes of one Space whose people stay, at one gate."""
+"""Prefixes whose people stay, of all Spaces together, at one gate."""
 STAYING_PER_REPORT = 500
 """Of these in one report of a second: 4.5 kB."""
 PAGE_TURN_S = 600

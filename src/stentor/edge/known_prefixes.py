@@ -1,7 +1,9 @@
 """A gate's view of the prefixes of earlier Spaces, and of those that stay at this one."""
 
+import itertools
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stentor.audience.known import Known
@@ -11,6 +13,14 @@ from stentor.limits import STAYING_MAX, STAYING_PER_REPORT, TALLIES_KEPT
 _telemetry = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Staying:
+    """Those of one Space in the order in which they came, and how many the usher was told of."""
+
+    prefixes: dict[int, None] = field(default_factory=dict)
+    told: int = 0
+
+
 class KnownPrefixes:
     """Reads what the usher keeps (`known.prefixes`), and collects what it is told."""
 
@@ -18,8 +28,7 @@ class KnownPrefixes:
         self._path = path
         self._version = (0, 0)
         self._known: Known | None = None
-        # Of each Space: prefix -> whether this usher has been told.
-        self._staying: OrderedDict[str, dict[int, bool]] = OrderedDict()
+        self._staying: OrderedDict[str, _Staying] = OrderedDict()
 
     def __contains__(self, prefix: int) -> bool:
         """Whether people from there stayed at an earlier Space."""
@@ -49,19 +58,20 @@ class KnownPrefixes:
         """Somebody from there has listened long enough to renew a lease."""
         staying = self._staying.get(space)
         if staying is None:
-            staying = self._staying[space] = {}
+            staying = self._staying[space] = _Staying()
             if len(self._staying) > TALLIES_KEPT:
                 self._staying.popitem(last=False)
-        if len(staying) < STAYING_MAX:
-            staying.setdefault(prefix, False)
+        if prefix not in staying.prefixes:
+            if sum(len(one.prefixes) for one in self._staying.values()) < STAYING_MAX:
+                staying.prefixes[prefix] = None
 
     def take(self, *, fresh: bool) -> dict[str, list[int]]:
         """Some of whom the usher has not been told of yet. Args: fresh: it is a new one."""
         told: dict[str, list[int]] = {}
         for space, staying in self._staying.items():
-            if fresh:
-                staying.update(dict.fromkeys(staying, False))
-            if some := [prefix for prefix, known in staying.items() if not known]:
-                told[space] = some[:STAYING_PER_REPORT]
-                staying.update(dict.fromkeys(told[space], True))
+            begin = 0 if fresh else staying.told
+            some = list(itertools.islice(staying.prefixes, begin, begin + STAYING_PER_REPORT))
+            if some:
+                told[space] = some
+            staying.told = begin + len(some)
         return told

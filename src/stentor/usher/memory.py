@@ -1,5 +1,6 @@
 """What outlives a Space: the prefixes from which people stayed, in `known.prefixes`."""
 
+import itertools
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,8 +36,8 @@ class Prefixes:
     def stay(self, space: str, prefixes: Iterable[int]) -> None:
         """A gate tells of people who stay at an open Space."""
         if self._turn_s:
-            staying = self._staying.setdefault(space, set())
-            staying.update(list(prefixes)[: KNOWN_PREFIXES_MAX - len(staying)])
+            room = KNOWN_PREFIXES_MAX - sum(map(len, self._staying.values()))
+            self._staying.setdefault(space, set()).update(itertools.islice(prefixes, room))
 
     def over(self, space: str, now_s: float) -> None:
         """The Space is over: from now on they were there before. Args: now_s: UTC."""
