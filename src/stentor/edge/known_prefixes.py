@@ -61,9 +61,9 @@ class KnownPrefixes:
             staying = self._staying[space] = _Staying()
             if len(self._staying) > TALLIES_KEPT:
                 self._staying.popitem(last=False)
-        if prefix not in staying.prefixes:
-            if sum(len(one.prefixes) for one in self._staying.values()) < STAYING_MAX:
-                staying.prefixes[prefix] = None
+        held = sum(len(one.prefixes) for one in self._staying.values())
+        if held < STAYING_MAX:
+            staying.prefixes[prefix] = None
 
     def take(self, *, fresh: bool) -> dict[str, list[int]]:
         """Some of whom the usher has not been told of yet. Args: fresh: it is a new one."""
