@@ -8,6 +8,8 @@ import heapq
 import random
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from bench.incident.actors import Actor, arrivals, audience, hashed, machines
 from bench.incident.draw import Fault, Incident
 from bench.incident.house import House
@@ -214,7 +216,7 @@ def play(incident: Incident, space: str, begin_ms: int) -> Evening:
             supply["expected"] = expected[at] if at < len(expected) else 0.5
         for actor in door.house.displaced(begin_s + SPAN_S, door.seated):
             door.at(begin_s + SPAN_S + chance.random() * 5, "again", actor)
-        demand = door.tally.take(remembered)
+        demand = replace(door.tally.take(), history=remembered)
         evening.counted.append(
             ledger.counted(
                 space,

@@ -211,18 +211,39 @@ def test_who_cannot_compute_waits_a_little_longer() -> None:
     assert got.place.turn_us >= NOW_US + SHUFFLE_US + (PATIENCE_S - 1) * S
 
 
+def buy(made: Door, prefix: int, number: int) -> tuple[int, Decision]:
+    """Compute for a place as asked: the bits it took, and what it bought."""
+    asked = made.decide(Asked(prefix, number), NOW_US).challenge
+    assert asked is not None
+    solution = challenge.answer(asked.salt, Keys(RING).at(NOW_US / 1e6).valid)
+    paid = Asked(prefix, number, challenge=asked.salt, solution=solution)
+    return asked.maxnumber.bit_length() - 1, made.decide(paid, NOW_US)
+
+
 def test_the_more_a_prefix_has_taken_the_more_it_computes() -> None:
     made = door(mode="places", challenge_bits=14, share=8)
-    bits = []
-    for number in range(400):
-        asked = made.decide(Asked(1, number), NOW_US).challenge
-        assert asked is not None
-        bits.append(asked.maxnumber.bit_length() - 1)
-    assert bits[0] == 14
-    assert bits[-1] >= 18
-    other = made.decide(Asked(2, 1), NOW_US).challenge
-    assert other is not None
-    assert other.maxnumber == 1 << 14
+    bought = [buy(made, 1, number) for number in range(400)]
+    assert bought[0][0] == 14
+    assert bought[-1][0] >= 18
+    assert buy(made, 2, 1)[0] == 14
+    last = bought[-1][1].place
+    assert last is not None
+    assert last.turn_us > NOW_US + 300 * S, "while people go short its share is waited for too"
+
+
+def test_a_flooder_who_computes_nothing_does_not_keep_those_behind_its_address_out() -> None:
+    made = door(mode="places", capacity=10_000)
+    for number in range(2_000):  # before there was a price
+        made.decide(Asked(1, number), NOW_US)
+    hear(made, NOW_US, mode="places", capacity=10_000, challenge_bits=14)
+    dear, first = buy(made, 1, 5_000)
+    for number in range(3_000):
+        assert made.decide(Asked(1, number), NOW_US).outcome == "challenged"
+    again, second = buy(made, 1, 5_001)
+    assert 14 < dear == again, "what is only asked for is not taken"
+    for one in (first, second):
+        assert one.place is not None
+        assert one.place.turn_us <= NOW_US + 2 * SHUFFLE_US
 
 
 def test_who_is_on_stage_always_comes_in_and_accounts_have_a_reserve() -> None:

@@ -114,6 +114,14 @@ def shut(notice: Notice) -> Answer:
     return _with(closed(), recording_at_ms=notice.recording_at_ms, why=notice.why)
 
 
+def forgotten(client: Client, refused: Refused) -> Answer:
+    """A ticket that is not good: the browser lets go of it, and the next join begins anew."""
+    if client.headers:
+        return of_error(refused)
+    gone = f"{TICKET_COOKIE}=; Path=/s/{client.space}; Max-Age=0"
+    return of_error(refused, ("Set-Cookie", gone))
+
+
 def ordered(step: int | None) -> Answer:
     """A step of the ladder has been ordered; it is taken when the usher hears of it."""
     return Answer(202, [*_FRESH], msgspec.json.encode({"step": step}))

@@ -9,7 +9,7 @@ import msgspec
 from stentor import tokens
 from stentor.clock import Clock
 from stentor.edge import join_answers
-from stentor.edge.answer import Answer, of_error
+from stentor.edge.answer import Answer
 from stentor.edge.cards import KnownCard
 from stentor.edge.conversation import too_many
 from stentor.edge.doors import Doors
@@ -116,7 +116,7 @@ class Joining:
         if decision.outcome == CHALLENGED:
             return join_answers.challenged(decision)
         if decision.cause in BAD:
-            return of_error(tickets.refused(decision.cause))
+            return join_answers.forgotten(client, tickets.refused(decision.cause))
         return join_answers.shut(rules.notice)
 
     def _weigh(self, visitor: Visitor, decision: Decision) -> None:

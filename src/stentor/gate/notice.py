@@ -6,6 +6,8 @@ MessagePack arrays; new fields are added at the end and have a default.
 
 import msgspec
 
+from stentor.gate.shares import burst_of
+
 OPEN = "open"
 PLACES = "places"
 CLOSED = "closed"
@@ -69,6 +71,11 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     recording_at_ms: int = 0
     doubt: float = 0.5
     gates: int = 1
+
+    @property
+    def burst(self) -> int:
+        """Places that one prefix may take in a row at one gate."""
+        return burst_of(self.share, self.capacity, self.gates)
 
 
 class Admitting(msgspec.Struct, frozen=True):

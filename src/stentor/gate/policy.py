@@ -17,7 +17,7 @@ from stentor.gate.challenge import Challenge
 from stentor.gate.mark import Wait, wait_of
 from stentor.gate.notice import CLOSED, OPEN, GateSpace, Notice
 from stentor.gate.places import HELD, PATIENT, RENEWED, Place
-from stentor.gate.shares import Shares, burst_of, keeps_chair
+from stentor.gate.shares import Shares, keeps_chair
 from stentor.gate.signing import Keys
 from stentor.gate.tally import Tally
 from stentor.gate.tickets import ACCOUNT, ANYBODY, ON_STAGE, Ticket
@@ -285,16 +285,16 @@ class Door:
         """A place has its price now: computing, or time."""
         keys, notice = self.keys.at(now_us / 1e6), self.notice
         if asked.challenge:
-            bought = challenge.paid(
-                asked.challenge, asked.solution, self.space, keys.valid, now_us / 1e6
-            )
+            salt, solution = asked.challenge, asked.solution
+            bought = challenge.paid(salt, solution, self.space, keys.valid, now_us / 1e6)
             if bought is not None:
                 self.tally.challenge("solved")
                 if self.let_in.has(bought.number, now_us):
                     return self._admit(RENEWED_LEASE, "again", bought.number, asked.rank, now_us)
                 if notice.mode == OPEN and self._take_chair(asked.prefix, bought.number, now_us):
                     return self._admit(ADMITTED, "direct", bought.number, asked.rank, now_us)
-                return self._placed(bought, "turn", now_us, fresh=True)
+                place = self._paid_for(bought, asked.prefix, now_us)
+                return self._placed(place, "turn", now_us, fresh=True)
             self.tally.challenge("failed")
         if asked.patience:
             self.tally.challenge("patient")
@@ -302,11 +302,12 @@ class Door:
             later_us = place.turn_us + PATIENCE_S * 1_000_000
             place = Place(self.space, place.number, later_us, place.flags | PATIENT)
             return self._placed(place, "patience", now_us, fresh=True)
-        place = self._new_place(asked.entropy, asked.prefix, now_us)
-        behind_s = (place.turn_us - now_us) // 1_000_000
+        turn_us = places.turn_of(self.seed, asked.entropy, now_us, notice.opens_us)
+        place, at_us = Place(self.space, asked.entropy, turn_us), max(now_us, notice.opens_us)
+        behind_us = self.shares.behind(asked.prefix, at_us, notice.burst)
         # Each doubling of what a prefix has taken beyond its share doubles the price.
         bits = notice.challenge_bits or CHALLENGE_BITS_BASE
-        bits = min(CHALLENGE_BITS_MAX, bits + max(0, behind_s // 20).bit_length())
+        bits = min(CHALLENGE_BITS_MAX, bits + (behind_us // 20_000_000).bit_length())
         given = challenge.ask(place, bits, keys, now_us / 1e6)
         return Decision(CHALLENGED, "pressure", challenge=given, patience_s=PATIENCE_S)
 
@@ -348,13 +349,25 @@ class Door:
         turn_us = places.turn_of(self.seed, number, now_us, opens_us)
         # Before the doors open there is no time in which a share could be refilled.
         at_us = max(now_us, opens_us)
-        notice = self.notice
-        burst = burst_of(notice.share, notice.capacity, notice.gates)
-        later_us = self.shares.take(prefix, at_us, burst, units)
+        later_us = self.shares.take(prefix, at_us, self.notice.burst, units)
         if later_us:
             latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
             turn_us = min(max(turn_us, at_us + SHUFFLE_US) + later_us, latest_us)
         return Place(self.space, number, turn_us)
+
+    def _paid_for(self, place: Place, prefix: int, now_us: int) -> Place:
+        """A place that was computed for; it counts for its prefix like any other.
+
+        What others of the prefix took before was in the price: while nobody goes short it is not
+        waited for as well, or one flooder would keep all out who are behind the same address.
+        """
+        at_us = max(now_us, self.notice.opens_us)
+        later_us = self.shares.take(prefix, at_us, self.notice.burst)
+        if not later_us or not self.notice.share:
+            return place
+        latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
+        turn_us = max(place.turn_us, min(at_us + SHUFFLE_US + later_us, latest_us))
+        return Place(place.space, place.number, turn_us, place.flags)
 
     def _placed(self, place: Place, cause: str, now_us: int, *, fresh: bool = False) -> Decision:
         text = places.issue(place, self.keys.at(now_us / 1e6)) if fresh else ""

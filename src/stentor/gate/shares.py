@@ -68,12 +68,19 @@ class Shares:
             burst: places in a row that cost nothing; so many more every `SHARE_REFILL_S`.
         """
         each_us = SHARE_REFILL_S * 1_000_000 // burst
-        due_us = self._young.get(prefix) or self._old.get(prefix, 0)
-        due_us = max(due_us, now_us) + units * each_us
+        due_us = max(self._due_us(prefix), now_us) + units * each_us
         if prefix not in self._young and len(self._young) >= self._most:
             self._old, self._young = self._young, {}
         self._young[prefix] = due_us
         return max(0, due_us - now_us - burst * each_us)
+
+    def behind(self, prefix: int, now_us: int, burst: int) -> int:
+        """How much later the turn of one more place would lie than now (µs); none is taken."""
+        each_us = SHARE_REFILL_S * 1_000_000 // burst
+        return max(0, max(self._due_us(prefix), now_us) + each_us - now_us - burst * each_us)
+
+    def _due_us(self, prefix: int) -> int:
+        return self._young.get(prefix) or self._old.get(prefix, 0)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
