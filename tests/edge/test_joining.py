@@ -90,6 +90,10 @@ async def test_a_client_may_carry_its_ticket_itself(
     assert (await join(running, {}, shown)).status == 200
     wrong = await join(running, {}, shown[:-1] + ("A" if shown[-1] != "A" else "B"))
     assert (wrong.status, wrong.json()["code"]) == (403, "ticket.invalid")
+    stale = await join(running, {}, "Cookie: stentor-ticket=" + "A" * 60)
+    assert stale.status == 403
+    assert "stentor-ticket=;" in stale.headers["set-cookie"], "a browser would show it for ever"
+    assert "Max-Age=0" in stale.headers["set-cookie"]
 
 
 async def test_when_all_is_taken_the_next_hold_places(
