@@ -53,11 +53,15 @@ def _admitting(notice: Notice) -> Shared:
 class Doors:
     """All that one gate knows; bounded: what has been asked for least lately is forgotten."""
 
-    def __init__(self, keyring: Keyring, clock: Clock, lease_s: int) -> None:
+    def __init__(
+        self, keyring: Keyring, clock: Clock, lease_s: int, *, challenges: bool = True
+    ) -> None:
+        """Begin with none. Args: challenges: whether computing may be asked for."""
         self.keys = signing.Keys(keyring)
         self._keyring = keyring
         self._clock = clock
         self._lease_s = lease_s
+        self._challenges = challenges
         self._doors: OrderedDict[str, OneDoor] = OrderedDict()
         self._tallies: OrderedDict[str, Tally] = OrderedDict()
         self._taken: dict[str, Demand] = {}
@@ -74,7 +78,7 @@ class Doors:
         if door is None:
             seed = signing.seed_of(self._keyring, space)
             notice = Notice(space, self._clock.wall_time() // 1_000_000)
-            door = OneDoor(Door(space, self.keys, seed, notice, self._lease_s))
+            door = OneDoor(Door(space, self.keys, seed, notice, self._lease_s, self._challenges))
             door.rules.edge_room = self._chairs
             self._doors[space] = door
             if len(self._doors) > DOORS_KEPT:

@@ -146,6 +146,8 @@ class Joining:
         if self._shield.asked(visitor.address, Verb.JOIN, now, behind=behind):
             return False
         if not self._challenges:
+            if self._shield.is_many(visitor.address):
+                return False
             raise too_many()
         return True
 

@@ -34,7 +34,8 @@ class Reception:
         listeners: Listeners,
         shield: Shield,
     ) -> None:
-        doors = Doors(keyring, clock, round(settings.lease_s))
+        challenges = settings.challenge != "off"
+        doors = Doors(keyring, clock, round(settings.lease_s), challenges=challenges)
         witness = Witness(doors, clock, KnownPrefixes(paths.known_prefixes))
         self._line = UsherLine(
             paths.socket("usher"),
@@ -53,7 +54,7 @@ class Reception:
             force=self._line.force,
             renew=listeners.renew,
             shield=shield,
-            challenges=settings.challenge != "off",
+            challenges=challenges,
         )
         self.players = Players(
             self.joining,

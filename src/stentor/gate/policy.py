@@ -14,6 +14,7 @@ import msgspec
 
 from stentor.gate import challenge, places, tickets
 from stentor.gate.challenge import Challenge
+from stentor.gate.let_in import LetIn
 from stentor.gate.mark import Wait, wait_of
 from stentor.gate.notice import CLOSED, OPEN, GateSpace, Notice
 from stentor.gate.places import HELD, PATIENT, RENEWED, Place
@@ -26,7 +27,6 @@ from stentor.limits import (
     CHALLENGE_BITS_MAX,
     CLAIM_S,
     LEASE_S,
-    LET_IN_REMEMBERED,
     NOTICE_STALE_S,
     PATIENCE_S,
     PATIENCE_UNITS,
@@ -98,33 +98,6 @@ class Decision(msgspec.Struct):
     patience_s: float = 0.0
 
 
-class LetIn:
-    """Numbers that were given a chair here lately, bounded.
-
-    A place shown a hundred times is to take one chair of what the gate may give, not a hundred.
-    """
-
-    def __init__(self, most: int = LET_IN_REMEMBERED) -> None:
-        self._most = most // 2
-        self._young: dict[int, int] = {}  # until when, in microseconds
-        self._old: dict[int, int] = {}
-
-    def has(self, number: int, now_us: int) -> bool:
-        """Whether it has a chair that it need not be given again."""
-        return (self._young.get(number) or self._old.get(number, 0)) > now_us
-
-    def add(self, number: int, until_us: int) -> None:
-        """Remember it; the older half is forgotten when there are too many."""
-        if len(self._young) >= self._most:
-            self._old, self._young = self._young, {}
-        self._young[number] = until_us
-
-    def drop(self, number: int) -> None:
-        """It has lost its chair."""
-        self._young.pop(number, None)
-        self._old.pop(number, None)
-
-
 @dataclass(slots=True)
 class Door:
     """One Space's door at one gate.
@@ -132,6 +105,7 @@ class Door:
     Attributes:
         edge_room: listeners the edges can take, as they said last; asked when notices are stale.
         tally: what happened since the last report.
+        challenges: whether computing may be asked for.
     """
 
     space: str
@@ -139,6 +113,7 @@ class Door:
     seed: bytes
     notice: Notice
     lease_s: float = LEASE_S
+    challenges: bool = True
     edge_room: int = 0
     heard_at_us: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -247,6 +222,8 @@ class Door:
             return self._challenged(asked, now_us)
         if notice.mode == OPEN and self._take_chair(asked.prefix, asked.entropy, now_us):
             return self._admit(ADMITTED, "direct", asked.entropy, asked.rank, now_us)
+        if asked.rank == ANYBODY and self._is_behind(asked.prefix, now_us):
+            return self._challenged(asked, now_us)
         place = self._new_place(asked.entropy, asked.prefix, now_us)
         return self._placed(place, "full" if notice.mode == OPEN else "turn", now_us, fresh=True)
 
@@ -354,6 +331,16 @@ class Door:
             latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
             turn_us = min(max(turn_us, at_us + SHUFFLE_US) + later_us, latest_us)
         return Place(self.space, number, turn_us)
+
+    def _is_behind(self, prefix: int, now_us: int) -> bool:
+        """Whether a place from there would have a later turn, though nobody goes short.
+
+        Then it has a price instead: most who are behind the same address have taken nothing yet.
+        """
+        if not self.challenges or self.notice.share:
+            return False
+        at_us = max(now_us, self.notice.opens_us)
+        return self.shares.behind(prefix, at_us, self.notice.burst) > 0
 
     def _paid_for(self, place: Place, prefix: int, now_us: int) -> Place:
         """A place that was computed for; it counts for its prefix like any other.

@@ -121,11 +121,13 @@ class Shield:
                 let_in = self._trickle.take(banned, 0, now)
                 self._shut_out += not let_in
                 return let_in
-        scale = STANDING_FACTOR if standing.kept and standing.is_good(host) else 1.0
+        # Over the rate of joins one only computes: many people may be asked to, as one flooder is.
+        known = standing.kept and verb is not Verb.JOIN
+        scale = STANDING_FACTOR if known and standing.is_good(host) else 1.0
         if not self._hosts.take(host, verb, now, scale):
             self._offended(host, verb, now, behind or scale > 1.0)
             return False
-        scale = STANDING_FACTOR if standing.kept and standing.is_good(prefix) else 1.0
+        scale = STANDING_FACTOR if known and standing.is_good(prefix) else 1.0
         if not self._prefixes.take(prefix, verb, now, scale):
             self._offended(prefix, verb, now, behind or scale > 1.0)
             return False
@@ -163,6 +165,10 @@ class Shield:
             if self._offenders.is_banned(key, now) and self._standing.is_good(key):
                 self._offenders.forgive(key)  # there are people behind it
                 self._tell(key, PARDON)
+
+    def is_many(self, address: str) -> bool:
+        """Whether many people in good standing come from there."""
+        return any(map(self._standing.is_good, source_of(address)))
 
     def forgive(self, key: str) -> None:
         """Let a host or prefix in again: the operator says so."""
