@@ -272,6 +272,8 @@ def test_without_an_usher_the_edges_decide() -> None:
     made.edge_room = 2
     got = [outcome(made.decide(Asked(1, number), later_us)) for number in range(3)]
     assert got == [("admitted", "stale"), ("admitted", "stale"), ("placed", "full")]
+    more = [made.decide(Asked(1, number), later_us).outcome for number in range(500)]
+    assert (more[0], more[-1]) == ("placed", "challenged"), "no flooder takes all turns"
 
 
 def test_the_claim_outlasts_a_sleeping_tab() -> None:

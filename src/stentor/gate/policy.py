@@ -222,10 +222,20 @@ class Door:
             return self._challenged(asked, now_us)
         if notice.mode == OPEN and self._take_chair(asked.prefix, asked.entropy, now_us):
             return self._admit(ADMITTED, "direct", asked.entropy, asked.rank, now_us)
-        if asked.rank == ANYBODY and self._is_behind(asked.prefix, now_us):
-            return self._challenged(asked, now_us)
+        return self._place_or_price(asked, "full" if notice.mode == OPEN else "turn", now_us)
+
+    def _place_or_price(self, asked: Asked, cause: str, now_us: int) -> Decision:
+        """A place; if it would have a later turn for what others of the prefix took, its price.
+
+        Most who are behind the same address have taken nothing yet. While people go short, and
+        where nothing may be computed, turns are later instead.
+        """
+        if self.challenges and not self.notice.share and asked.rank == ANYBODY:
+            at_us = max(now_us, self.notice.opens_us)
+            if self.shares.behind(asked.prefix, at_us, self.notice.burst):
+                return self._challenged(asked, now_us)
         place = self._new_place(asked.entropy, asked.prefix, now_us)
-        return self._placed(place, "full" if notice.mode == OPEN else "turn", now_us, fresh=True)
+        return self._placed(place, cause, now_us, fresh=True)
 
     def _claim(
         self, place: Place, asked: Asked, rank: int, now_us: int, *, fresh: bool = False
@@ -318,8 +328,7 @@ class Door:
             place = places.read(asked.place, self.space, valid)
             if place is not None:
                 return self._placed(place, "full", now_us)
-        place = self._new_place(asked.entropy, asked.prefix, now_us)
-        return self._placed(place, "full", now_us, fresh=True)
+        return self._place_or_price(asked, "full", now_us)
 
     def _new_place(self, number: int, prefix: int, now_us: int, units: int = 1) -> Place:
         opens_us = self.notice.opens_us
@@ -331,16 +340,6 @@ class Door:
             latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
             turn_us = min(max(turn_us, at_us + SHUFFLE_US) + later_us, latest_us)
         return Place(self.space, number, turn_us)
-
-    def _is_behind(self, prefix: int, now_us: int) -> bool:
-        """Whether a place from there would have a later turn, though nobody goes short.
-
-        Then it has a price instead: most who are behind the same address have taken nothing yet.
-        """
-        if not self.challenges or self.notice.share:
-            return False
-        at_us = max(now_us, self.notice.opens_us)
-        return self.shares.behind(prefix, at_us, self.notice.burst) > 0
 
     def _paid_for(self, place: Place, prefix: int, now_us: int) -> Place:
         """A place that was computed for; it counts for its prefix like any other.
