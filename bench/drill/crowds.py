@@ -8,6 +8,7 @@ from bench.drill.evening import CAPACITY, Evening, evening
 from stentor.demo.telling import Telling
 from stentor.drill.figures import Crowd, per_second, percentile, summary
 from stentor.drill.plan import ATTACKERS_NETWORK, PEOPLE_NETWORK
+from stentor.limits import PATIENCE_S
 
 BOTS = 5_000
 BOT_PREFIXES = 20
@@ -144,7 +145,9 @@ async def _behind_one(telling: Telling, *, flooded: bool) -> dict[str, Any]:
         people = there.people(BEHIND_ONE, prefixes=1, hosts=1, over_s=10.0)
         async with there.fleet(people) as crowd:
             fleets = [crowd, gang] if gang is not None else [crowd]
-            await there.watch(CLOCK.now() + 40.0, *fleets)
+            # Who cannot compute has a turn a minute later.
+            watched_s = 40.0 + (PATIENCE_S + 20.0) * flooded
+            await there.watch(CLOCK.now() + watched_s, *fleets)
             found = summary(Crowd.of(await crowd.report()))
         if gang is not None:
             found["flood"] = [

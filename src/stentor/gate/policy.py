@@ -106,6 +106,8 @@ class Door:
         edge_room: listeners the edges can take, as they said last; asked when notices are stale.
         tally: what happened since the last report.
         challenges: whether computing may be asked for.
+        shares: places that prefixes have taken; `bought`: those that were computed for while nobody
+            went short: they make the next one dearer, and no turn later.
     """
 
     space: str
@@ -118,6 +120,7 @@ class Door:
     heard_at_us: int = 0
     tally: Tally = field(default_factory=Tally)
     shares: Shares = field(default_factory=Shares)
+    bought: Shares = field(default_factory=Shares)
     let_in: LetIn = field(default_factory=LetIn)
     _left: int = 0
     _reserve_left: int = 0
@@ -291,7 +294,8 @@ class Door:
             return self._placed(place, "patience", now_us, fresh=True)
         turn_us = places.turn_of(self.seed, asked.entropy, now_us, notice.opens_us)
         place, at_us = Place(self.space, asked.entropy, turn_us), max(now_us, notice.opens_us)
-        behind_us = self.shares.behind(asked.prefix, at_us, notice.burst)
+        tables = (self.shares, self.bought)
+        behind_us = sum(one.behind(asked.prefix, at_us, notice.burst) for one in tables)
         # Each doubling of what a prefix has taken beyond its share doubles the price.
         bits = notice.challenge_bits or CHALLENGE_BITS_BASE
         bits = min(CHALLENGE_BITS_MAX, bits + (behind_us // 20_000_000).bit_length())
@@ -342,14 +346,15 @@ class Door:
         return Place(self.space, number, turn_us)
 
     def _paid_for(self, place: Place, prefix: int, now_us: int) -> Place:
-        """A place that was computed for; it counts for its prefix like any other.
+        """A place that was computed for.
 
         What others of the prefix took before was in the price: while nobody goes short it is not
         waited for as well, or one flooder would keep all out who are behind the same address.
         """
         at_us = max(now_us, self.notice.opens_us)
-        later_us = self.shares.take(prefix, at_us, self.notice.burst)
-        if not later_us or not self.notice.share:
+        table = self.shares if self.notice.share else self.bought
+        later_us = table.take(prefix, at_us, self.notice.burst)
+        if table is self.bought or not later_us:
             return place
         latest_us = now_us + TURN_AHEAD_MAX_S * 1_000_000
         turn_us = max(place.turn_us, min(at_us + SHUFFLE_US + later_us, latest_us))
