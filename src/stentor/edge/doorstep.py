@@ -36,8 +36,8 @@ from stentor.limits import (
 from stentor.shield import HalfOpen, Shield, source_of
 
 _telemetry = logging.getLogger(__name__)
-TOO_MANY = 429
-"""Whoever is told so asks nothing more on that connection."""
+PARTING = frozenset({403, 429})
+"""Whoever is told so asks nothing more on that connection: refusing is to cost as little as it can."""
 READ_BYTES = 4 * 1024
 """Heads are shorter; what is longer is read in several looks."""
 Quick = Callable[[Request, Visitor, bytes], Admission | Answer | None]
@@ -291,7 +291,7 @@ class Doorstep:
             self._answer(caller, given, request, now)
 
     def _answer(self, caller: Caller, given: Answer, request: Request, now: float) -> None:
-        keep = given.status != TOO_MANY and self._conversations.keeps(request)
+        keep = given.status not in PARTING and self._conversations.keeps(request)
         wall_time_s = self._clock.wall_time() / 1e9
         data = in_one_piece(given, request.version, wall_time_s, keep=keep)
         sent = 0
