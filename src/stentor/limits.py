@@ -381,6 +381,8 @@ MOVES_S = 60.0
 """The minute in which they are counted."""
 CLAIMS_AT_ONCE = 1_000
 """Claims in one message: about 40 kB."""
+RENEWED_S = 0.2
+"""Edges hear of renewed leases so often: each ends half a minute later than it says anyway."""
 CLAIMS_WAITING_MAX = 100_000
 """Claims that wait for an edge that is away or slow; the oldest is given up."""
 CLAIMS_PER_SLICE = 2_000

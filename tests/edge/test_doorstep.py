@@ -30,11 +30,12 @@ async def test_requests_that_take_long_and_such_that_do_not_are_answered_in_orde
 ) -> None:
     visitor = await running.visit()
     bad = f"GET {LIVE} HTTP/1.1\r\nHost: a\r\nStentor-Ticket: x\r\n\r\n"
-    visitor.write(ASKED + bad + ASKED + HEALTH + ASKED + bad)
+    none = "GET /s/zzzzzzzzzzzz/live/opus HTTP/1.1\r\nHost: a\r\n\r\n"
+    visitor.write(ASKED + none + ASKED + HEALTH + ASKED + bad + ASKED)
     heard = [await visitor.answer() for _ in range(6)]
-    assert [one.status for one in heard] == [200, 403, 200, 200, 200, 403]
+    assert [one.status for one in heard] == [200, 404, 200, 200, 200, 403]
     assert {one.body for one in heard[::2]} == {heard[0].body, heard[4].body}
-    assert heard[1].json()["code"] == "ticket.invalid"
+    assert heard[5].json()["code"] == "ticket.invalid"
 
 
 async def test_a_page_is_the_same_whoever_answers(running: Running, begun: Programme) -> None:

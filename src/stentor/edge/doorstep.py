@@ -37,7 +37,7 @@ from stentor.shield import HalfOpen, Shield, source_of
 
 _telemetry = logging.getLogger(__name__)
 PARTING = frozenset({403, 429})
-"""Whoever is told so asks nothing more on that connection: refusing is to cost as little as it can."""
+"""Whoever is told so asks nothing more on that connection: refusing costs as little as it can."""
 READ_BYTES = 4 * 1024
 """Heads are shorter; what is longer is read in several looks."""
 Quick = Callable[[Request, Visitor, bytes], Admission | Answer | None]

@@ -13,7 +13,14 @@ from stentor.clock import Clock
 from stentor.edge.admission import Admission, Claim, full, whole
 from stentor.edge.links import Link, Links
 from stentor.edge.status import Status
-from stentor.limits import EDGE_LOOK_S, HANDED_AT_ONCE, JOINS_HELD_MAX, JOINS_HELD_S
+from stentor.limits import (
+    CLAIMS_AT_ONCE,
+    EDGE_LOOK_S,
+    HANDED_AT_ONCE,
+    JOINS_HELD_MAX,
+    JOINS_HELD_S,
+    RENEWED_S,
+)
 
 
 class Edges(Links):
@@ -27,12 +34,14 @@ class Edges(Links):
         self._spare = 0
         self._renewed: dict[int, Claim] = {}
         self._flushing: asyncio.Handle | None = None
+        self._telling: asyncio.Handle | None = None
 
     def close(self) -> None:
         """Let go of the edges, and of those who still wait for one."""
+        self._tell_renewed()
         super().close()
-        if self._flushing is not None:
-            self._flushing.cancel()
+        for handle in filter(None, (self._flushing, self._telling)):
+            handle.cancel()
         for descriptor, _, _ in self._waiting:
             os.close(descriptor)
         self._waiting.clear()
@@ -73,7 +82,10 @@ class Edges(Links):
     def renew(self, number: int, until_s: int) -> None:
         """A ticket's lease goes on until then, UTC seconds."""
         self._renewed[number] = Claim(number, 0, until_s)
-        self._flush_soon()
+        if len(self._renewed) >= CLAIMS_AT_ONCE:
+            self._tell_renewed()
+        elif self._telling is None:  # no lease ends so exactly: edges hear of many at a time
+            self._telling = asyncio.get_running_loop().call_later(RENEWED_S, self._tell_renewed)
 
     def heard(self, link: Link) -> None:
         """An edge has said something: it may have room."""
@@ -87,9 +99,6 @@ class Edges(Links):
     def _flush(self) -> None:
         self._flushing = None
         self._spare = 0  # from here on it is counted anew
-        if self._renewed:
-            renewed, self._renewed = self._renewed, {}
-            self.tell(list(renewed.values()))
         now = self._clock.now()
         while self._waiting and self._waiting[0][2] < now - JOINS_HELD_S:
             descriptor, admission, _ = self._waiting.popleft()
@@ -107,6 +116,13 @@ class Edges(Links):
                 self._waiting.popleft()
             if claims := [claim_of(admission) for admission in admissions if admission.number]:
                 self.tell(claims, taker)
+
+    def _tell_renewed(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        renewed, self._renewed = self._renewed, {}
+        self.tell(list(renewed.values()))
 
     def _choices(self, now: float) -> list[Link]:
         """Edges with room: the own one first, then the emptiest."""

@@ -61,8 +61,9 @@ class KnownPrefixes:
             staying = self._staying[space] = _Staying()
             if len(self._staying) > TALLIES_KEPT:
                 self._staying.popitem(last=False)
-        held = sum(len(one.prefixes) for one in self._staying.values())
-        if held < STAYING_MAX:
+        if prefix in staying.prefixes:
+            return
+        if sum(len(one.prefixes) for one in self._staying.values()) < STAYING_MAX:
             staying.prefixes[prefix] = None
 
     def take(self, *, fresh: bool) -> dict[str, list[int]]:

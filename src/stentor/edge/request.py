@@ -124,10 +124,12 @@ class Request:
 
     def cookie(self, name: str) -> str:
         """The first value of a cookie (RFC 6265 section 4.2.1); empty: it is not there."""
-        for pair in self.header("cookie").split(";"):
-            key, _, value = pair.strip().partition("=")
-            if key == name:
-                return value
+        text = self._values.get("cookie", "")
+        if f"{name}=" in text:
+            for pair in text.split(";"):
+                key, _, value = pair.strip().partition("=")
+                if key == name:
+                    return value
         return ""
 
     def argument(self, name: str) -> str | None:
