@@ -79,8 +79,8 @@ class Floor:
         text = data.partition(_MARK)[2].partition(b"\r")[0].decode()
         now_s = time.time()
         found = tickets.read(text, SPACE, self._keys.valid, now_s)
-        assert isinstance(found, tickets.Ticket), "the client shows good ones"
-        again = tickets.Ticket(SPACE, found.number, int(now_s) + 120)
+        number = found.number if isinstance(found, tickets.Ticket) else 1
+        again = tickets.Ticket(SPACE, number, int(now_s) + 120)
         os.write(descriptor, self._before + tickets.issue(again, self._keys).encode() + self._after)
 
 
