@@ -16,9 +16,9 @@ run: venv ## Start a node on this machine; the first time it installs what it ne
 demo: venv-demo ## Play a whole Space in a minute: two speakers, 300 listeners, faults, proof.
 	@exec $(BIN)/stentor demo --json $(ARGS)
 
-# Tests that mostly wait for browsers, players and nodes go two files at a time; the others measure
-# moments themselves, and have the machine to themselves. 5: none of them was chosen by ARGS.
-WAITING := tests/browser tests/demo tests/journeys tests/players
+# Tests that mostly wait for browsers and players go two files at a time; the others measure moments
+# themselves, and have the machine to themselves. 5: none of them was chosen by ARGS.
+WAITING := tests/browser tests/demo tests/players
 
 test: venv-test check ## Run every check and every test, as the continuous integration does.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(WAITING) $(ARGS) || [ $$? -eq 5 ]

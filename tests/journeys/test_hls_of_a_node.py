@@ -17,6 +17,14 @@ UPDATES = 4
 """Partial segments before the stage is killed, and after it is back."""
 
 
+async def until_live(follower: Follower) -> None:
+    """A gate hears of the start when its log is read: until then a playlist is not there."""
+    async with asyncio.timeout(5):
+        target = f"{follower.folder}/{follower.name}"
+        while (await follower.visitor.get(target)).status == 409:
+            await asyncio.sleep(0.05)
+
+
 async def until(follower: Follower, updates: int) -> None:
     while follower.updates < updates:
         await follower.update()
@@ -37,6 +45,7 @@ async def test_playlists_outlive_the_stage(tmp_path: Path) -> None:
             # Each line goes to whichever gate takes it; both must say the same.
             names = ("opus.m3u8", "aac.m3u8", "aac-all.m3u8", "opus-low-all.m3u8")
             followers = [Follower(await Visitor.to(port), folder, name) for name in names]
+            await asyncio.gather(*(until_live(each) for each in followers))
             await asyncio.gather(*(until(each, UPDATES) for each in followers))
             house.kill("stage")
             await asyncio.gather(*(until(each, 3 * UPDATES) for each in followers))
