@@ -9,8 +9,8 @@ for all of a server's processes. Kinds, which ARGS="--only KIND,KIND" chooses fr
   ticket     a ticket is shown, checked, and the next one issued (join)
   forged     a ticket that is not genuine is refused (live)
 
-Beside `ticket` runs the least that Python needs for it (`bench/door/floor.py`): what a gate can be
-measured by that is written in it.
+Beside `ticket` runs the least that Python needs for it (`bench/door/floor.py`): how far a gate
+written in Python is from what it could be.
 
 Except for `admitting` each is a connection of its own, as a crowd and a flood come. Ratios are
 medians of runs side by side. The last line is one JSON object, also in build/bench-door.json; the
