@@ -1,10 +1,10 @@
 """What one prefix of addresses may take: a share, never a wall. Pure.
 
 Behind one address may be a household, a telephone company's thousands, or a program that takes ten
-thousand places. Nobody can tell them apart, so nobody is refused for it: beyond the share of a
-prefix a place has a price in computing, or, where nothing is computed or people go short, a later
-turn (GCRA, the virtual scheduling of ITU-T I.371); and when people wait for chairs, a prefix that holds more than its max-min share gives the rest back as its
-leases end.
+thousand places. Nobody can tell them apart, so nobody is refused for it. Beyond the share of its
+prefix a place has a price in computing or, where nothing is computed or people go short, a later
+turn (GCRA, the virtual scheduling of ITU-T I.371). And when people wait for chairs, a prefix that
+holds more than its max-min share gives the rest back as its leases end.
 """
 
 import functools
