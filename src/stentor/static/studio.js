@@ -109,6 +109,7 @@ async function recording(command) {
     $("over-error").textContent = error.message;
   }
   await over();
+  setTimeout(over, 1_500); // a gate may know the card of a moment ago
 }
 
 $("withdraw").addEventListener("click", async () => {
