@@ -1,8 +1,9 @@
 """The least that Python needs to check a ticket and issue the next: a measure for the gate.
 
 One loop over one epoll; the system calls a gate needs, the two signatures, the ticket cut out of
-the request, one answer. No parser, no shield, no counts, no notion of a Space but its name: nothing
-a real gate could leave out, and nothing it has to do beside.
+the request, one answer, and as at a gate the connection ends with it. No parser, no shield, no
+counts, no notion of a Space but its name: nothing a real gate could leave out, and nothing it has
+to do beside.
 
     python -m bench.door.floor DATA PORT ANSWER
 
@@ -57,11 +58,11 @@ class Floor:
                 try:
                     self._answer(descriptor, os.read(descriptor, 4_096))
                 except BlockingIOError:
-                    pass
-                except OSError:
-                    os.close(descriptor)
+                    self._epoll.register(descriptor, select.EPOLLIN)
                     continue
-                self._epoll.register(descriptor, select.EPOLLIN)
+                except OSError:
+                    pass
+                os.close(descriptor)
         except OSError:
             return
 
@@ -70,7 +71,6 @@ class Floor:
             data = os.read(descriptor, 4_096)
             if data:
                 self._answer(descriptor, data)
-                return
         except OSError:
             pass
         os.close(descriptor)

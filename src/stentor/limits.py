@@ -186,6 +186,9 @@ DEFER_ACCEPT_S = 5
 LINES_KEPT = 2_048
 """Lines of heads that need not be read again: a crowd's browsers say the same; 1 MB."""
 LINE_KEPT_BYTES_MAX = 256
+HEADS_KEPT = 1_024
+"""Heads that need not be read again, but for their cookies; 4 MB."""
+HEAD_KEPT_BYTES_MAX = 1_024
 HEADER_DEADLINE_S = 10.0
 """A request's head must be complete within this time from accept (slowloris)."""
 HEADER_BYTES_MAX = 16 * 1024

@@ -74,9 +74,30 @@ async def test_who_joins_is_given_a_ticket_and_listens_with_it(
     running.guests.append(listener)
     listener.write(f"GET /s/{SPACE}/live/opus HTTP/1.1\r\nHost: a\r\n{carried(heard)}\r\n\r\n")
     assert (await listener.head()).status == 200
-    renewed = await join(running, {}, carried(heard))
-    assert renewed.status == 200
+    assert "connection" not in heard.headers, "whoever is let in asks for the sound next"
+    visitor = await running.visit()
+    visitor.write(f"POST {JOIN} HTTP/1.1\r\nHost: a\r\n{carried(heard)}\r\n\r\n")
+    renewed = await visitor.answer()
+    assert (renewed.status, renewed.headers["connection"]) == (200, "close")
+    assert await visitor.at_end(), "nothing more is asked within a minute"
     assert renewed.json()["ticket_until_ms"] >= heard.json()["ticket_until_ms"]
+    assert renewed.json().keys() == heard.json().keys()
+    assert renewed.headers.keys() - {"connection"} == heard.headers.keys()
+    parts, more = (one.split("; ") for one in (cookie, renewed.headers["set-cookie"]))
+    assert more[1:2] + more[3:] == parts[1:2] + parts[3:]
+    assert more[2].startswith("Max-Age=")
+    visitor = await running.visit()
+    shown = f"{carried(renewed)}\r\nContent-Length: 2"
+    visitor.write(f"POST {JOIN} HTTP/1.1\r\nHost: a\r\n{shown}\r\n\r\n")
+    await asyncio.sleep(0.1)
+    visitor.write("{}GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    late = await visitor.answer()
+    assert (late.status, late.headers["connection"]) == (200, "close"), "a task says the same"
+    assert await visitor.at_end()
+    again = await join(running, {}, carried(renewed))
+    assert again.status == 200, "the next ticket is as good"
+    malformed = await join(running, {"patience": 3}, carried(renewed))
+    assert (malformed.status, malformed.json()["code"]) == (400, "request.malformed")
 
 
 async def test_a_client_may_carry_its_ticket_itself(
@@ -87,6 +108,9 @@ async def test_a_client_may_carry_its_ticket_itself(
     heard = await join(running, {}, "Stentor-Client: headers")
     assert "set-cookie" not in heard.headers
     shown = f"Stentor-Ticket: {heard.json()['ticket']}"
+    renewed = await join(running, {}, shown, "Stentor-Client: headers")
+    assert renewed.json().keys() == heard.json().keys()
+    shown = f"Stentor-Ticket: {renewed.json()['ticket']}"
     assert (await join(running, {}, shown)).status == 200
     wrong = await join(running, {}, shown[:-1] + ("A" if shown[-1] != "A" else "B"))
     assert (wrong.status, wrong.json()["code"]) == (403, "ticket.invalid")

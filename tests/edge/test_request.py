@@ -158,3 +158,43 @@ def test_a_chunked_body_is_bounded() -> None:
     with pytest.raises(Refused) as refused:
         chunked.feed(bytearray(b"1\r\n"))
     assert refused.value.code == "request.too_large"
+
+
+def test_heads_that_differ_in_their_cookie_are_read_alike() -> None:
+    before = b"GET /s/x HTTP/1.1\r\n" + HOST + b"X-One: 1\r\n"
+    after = b"X-Two: 2\r\nX-Two: 3\r\n"
+    for cookie in (b"a=1", b" a=2 \t", b"b=\xe9", b""):
+        for _ in range(2):  # the second time it is known
+            request = read(before + b"Cookie: " + cookie + b"\r\n" + after)
+            said = cookie.strip(b" \t").decode("latin-1")
+            assert request.headers == [
+                ("host", "a.example"),
+                ("x-one", "1"),
+                ("cookie", said),
+                ("x-two", "2"),
+                ("x-two", "3"),
+            ]
+            assert request.header("cookie") == said
+            assert request.header("x-two") == "2, 3"
+    assert read(before + after).header("cookie") == "", "the one without stays without"
+    assert read(before + b"Cookie: c=1\r\n").cookie("c") == "1"
+    assert read(before + b"Cookie: c=2\r\n").cookie("c") == "2"
+    assert read(before + b"cookie: c=3\r\n").cookie("c") == "3"
+    assert read(before + b"Cookie: c=4\r\nCookie: d=5\r\n").header("cookie") == "c=4, d=5"
+
+
+@pytest.mark.parametrize("cookie", [b"a\x00", b"a\x7f", b"a\rb", b"a\nb", b"a\r\n b"])
+def test_a_cookie_is_read_as_strictly_in_a_head_that_is_known(cookie: bytes) -> None:
+    before, after = b"GET /strict HTTP/1.1\r\n" + HOST + b"Cookie: ", b"\r\nX-One: 1\r\n"
+    for known in (b"a", b"b"):
+        assert read(before + known + after).header("cookie") == known.decode()
+    with pytest.raises(Refused) as caught:
+        read(before + cookie + after)
+    assert caught.value.code == "request.malformed"
+
+
+def test_what_one_person_carries_is_not_taken_for_anothers() -> None:
+    for name in (b"Authorization", b"Stentor-Ticket", b"Stentor-Place"):
+        for said in (b"one", b"two"):
+            head = b"GET / HTTP/1.1\r\n" + HOST + name + b": " + said + b"\r\nCookie: a=b\r\n"
+            assert read(head).header(name.decode().lower()) == said.decode()

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stentor.gate import challenge, places, tickets
+from stentor.gate.asking import Asked, Decision
 from stentor.gate.notice import Notice
-from stentor.gate.policy import Asked, Decision, Door
+from stentor.gate.policy import Door
 from stentor.gate.signing import Keys, seed_of
 from stentor.gate.tickets import Ticket
 from stentor.limits import (
@@ -77,6 +78,23 @@ def test_a_ticket_is_renewed_with_its_number_whatever_the_crowd() -> None:
         again = made.decide(Asked(1, 6, ticket=first.ticket_text), NOW_US + 60 * S)
         assert outcome(again) == ("renewed", "lease")
         assert again.ticket == Ticket(SPACE, 5, NOW_US // S + 60 + int(LEASE_S))
+
+
+@given(prefix=st.integers(1, 3), number=st.integers(1, 60), age_s=st.integers(0, 300))
+def test_renewing_is_what_a_decision_says(prefix: int, number: int, age_s: int) -> None:
+    doors = [door(mode="places", share=5, heavy=[(1, 4), (2, 20)]) for _ in range(2)]
+    keys, now_us = Keys(RING).at(NOW_US / 1e6), NOW_US + age_s * S
+    text = tickets.issue(Ticket(SPACE, number, NOW_US // S + int(LEASE_S)), keys)
+    for one in doors:
+        one.heard_at_us = now_us
+    decided = doors[0].decide(Asked(prefix, 1, ticket=text), now_us)
+    renewed = doors[1].renew(text, prefix, now_us)
+    if outcome(decided) == ("renewed", "lease"):
+        assert renewed == (decided.ticket, decided.ticket_text)
+        assert doors[1].report() == doors[0].report()
+    else:
+        assert renewed is None
+        assert doors[1].report().outcomes == {}, "nothing is noted before it is decided"
 
 
 def test_a_bad_ticket_is_refused_and_an_old_one_is_taken_for_none() -> None:

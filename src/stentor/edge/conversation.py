@@ -52,7 +52,7 @@ class Conversations:
 
     def __init__(
         self,
-        answer: Callable[[Request, bytes, Visitor], Awaitable[Answer | Admission]],
+        answer: Callable[[Request, bytes, Visitor], Awaitable[Answer | Admission | bytes]],
         vouched: Callable[[Request], bool],
         clock: Clock,
         *,
@@ -64,7 +64,7 @@ class Conversations:
         """Begin with nobody.
 
         Args:
-            answer: what a request gets.
+            answer: what a request gets; bytes are a whole answer, with which the connection ends.
             vouched: whether a token vouches for who sends a body; refuses one that needs a token
                 and has none.
             scheme: how people reach this door: `http` or `https`.
@@ -142,6 +142,10 @@ class Conversations:
             given = await self._given(request, body, visitor)
             if isinstance(given, Admission):
                 return given
+            if isinstance(given, bytes):
+                await wire.send(given)
+                await wire.finish()
+                return None
             if not await self.send(wire, given, request, keep=keep):
                 await wire.finish()
                 return None
@@ -149,7 +153,9 @@ class Conversations:
             # Whoever asks without a pause never has to be waited for: it is the others' turn.
             await asyncio.sleep(0)
 
-    async def _given(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
+    async def _given(
+        self, request: Request, body: bytes, visitor: Visitor
+    ) -> Answer | Admission | bytes:
         try:
             return await self._answer(request, body, visitor)
         except StentorError as error:

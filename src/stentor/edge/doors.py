@@ -9,6 +9,7 @@ from stentor.audience.ledger import Demand
 from stentor.audience.tally import Tally
 from stentor.clock import Clock
 from stentor.edge.answer import SAFE_HEADERS, Shared
+from stentor.edge.join_answers import Renewals
 from stentor.gate import signing
 from stentor.gate.notice import CLOSED, OPEN, PLACES, GateSpace, Notice, admitting_of
 from stentor.gate.policy import Door
@@ -32,13 +33,15 @@ class OneDoor:
     Attributes:
         rules: decide its joins.
         admitting: the answer that tells everybody who waits how far it is; made once a Notice.
+        renewals: the answers to those who renew their tickets.
     """
 
-    __slots__ = ("admitting", "rules")
+    __slots__ = ("admitting", "renewals", "rules")
 
     def __init__(self, rules: Door) -> None:
         self.rules = rules
         self.admitting = _admitting(rules.notice)
+        self.renewals = Renewals()
 
     def hear(self, notice: Notice, now_us: int) -> None:
         """The usher's next Notice."""

@@ -7,6 +7,7 @@ event loop. Whatever takes longer is passed on to a task (`conversation.py`).
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -40,12 +41,14 @@ PARTING = frozenset({403, 429})
 """Whoever is told so asks nothing more on that connection: refusing costs as little as it can."""
 READ_BYTES = 4 * 1024
 """Heads are shorter; what is longer is read in several looks."""
-Quick = Callable[[Request, Visitor, bytes], Admission | Answer | None]
+Quick = Callable[[Request, Visitor, bytes], Admission | Answer | bytes | None]
 """What a request gets when that can be said at once; None: ask a task.
+
+Bytes are a whole answer, with which the connection ends.
 
 It is given the request, whom it comes from, and the body. It raises StentorError where a task will.
 """
-_Asked = tuple[Admission | Answer | None, Request | None, int]
+_Asked = tuple[Admission | Answer | bytes | None, Request | None, int]
 """What the first request is given, that request, and where it ends."""
 _NOT_YET: _Asked = (None, None, 0)
 _BEYOND: _Asked = (None, None, -1)
@@ -187,6 +190,12 @@ class Doorstep:
             if type(given) is Admission:
                 self._listeners.admit(descriptor, given)
                 return
+            if type(given) is bytes and asked[2] == len(data):
+                # It is short, and nothing was sent before it: there is room for all of it.
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, given)
+                os.close(descriptor)
+                return
         if client:
             self._shares.take(client)
         due = now + self._conversations.deadlines.header_s
@@ -290,10 +299,13 @@ class Doorstep:
             caller.data = caller.data[end:]
             self._answer(caller, given, request, now)
 
-    def _answer(self, caller: Caller, given: Answer, request: Request, now: float) -> None:
-        keep = given.status not in PARTING and self._conversations.keeps(request)
-        wall_time_s = self._clock.wall_time() / 1e9
-        data = in_one_piece(given, request.version, wall_time_s, keep=keep)
+    def _answer(self, caller: Caller, given: Answer | bytes, request: Request, now: float) -> None:
+        if isinstance(given, bytes):
+            data, keep = given, False
+        else:
+            keep = given.status not in PARTING and self._conversations.keeps(request)
+            wall_time_s = self._clock.wall_time() / 1e9
+            data = in_one_piece(given, request.version, wall_time_s, keep=keep)
         sent = 0
         try:
             sent = os.write(caller.descriptor, data)

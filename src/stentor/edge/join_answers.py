@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 
 from stentor import problem
-from stentor.edge.answer import SAFE_HEADERS, Answer, of_error
+from stentor.edge.answer import SAFE_HEADERS, Answer, in_one_piece, of_error
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.errors import Refused, StentorError, Unavailable
+from stentor.gate.asking import Decision
 from stentor.gate.notice import Notice
-from stentor.gate.policy import Decision
+from stentor.gate.tickets import Ticket
 from stentor.limits import CLOSED_RETRY_S, GONE_S, TURN_AHEAD_MAX_S
 
 TICKET_COOKIE = "stentor-ticket"
@@ -56,10 +57,33 @@ class Client(msgspec.Struct, frozen=True, gc=False):
         return Answer(status, headers, msgspec.json.encode(told))
 
 
-def admitted(client: Client, decision: Decision) -> Answer:
-    """A ticket, new or renewed."""
-    ticket = decision.ticket
-    assert ticket is not None, "asked of those who are in"
+class Renewals:
+    """Whole answers to those who renew their tickets: in one second the ticket alone differs.
+
+    Nobody asks anything more within a minute of renewing: their connections end.
+    """
+
+    __slots__ = ("_forms",)
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[bool, bool], tuple[tuple[int, int, int], bytes, bytes]] = {}
+
+    def whole(self, client: Client, ticket: Ticket, text: str) -> bytes:
+        """Head and body for a client, with a ticket and its text."""
+        second = int(client.now_s)
+        same = second, ticket.expires_at_s, len(text)
+        form = self._forms.get((client.headers, client.secure))
+        if form is None or form[0] != same:
+            blank = "@" * len(text)
+            now = msgspec.structs.replace(client, now_s=second)
+            given = in_one_piece(admitted(now, ticket, blank), 1, second, keep=False)
+            before, _, after = given.partition(blank.encode())
+            form = self._forms[client.headers, client.secure] = same, before, after
+        return form[1] + text.encode() + form[2]
+
+
+def admitted(client: Client, ticket: Ticket, text: str) -> Answer:
+    """A ticket, new or renewed, and its text."""
     lease_s = max(0, round(ticket.expires_at_s - client.now_s))
     told = {
         "ticket_until_ms": ticket.expires_at_s * 1_000,
@@ -67,7 +91,7 @@ def admitted(client: Client, decision: Decision) -> Answer:
         "renew_after_s": lease_s // 2,
     }
     # It is kept beyond its lease: who slept through that is known again.
-    return client.given(200, told, "ticket", decision.ticket_text, lease_s + GONE_S)
+    return client.given(200, told, "ticket", text, lease_s + GONE_S)
 
 
 def placed(client: Client, decision: Decision, *, meanwhile: bool) -> Answer:

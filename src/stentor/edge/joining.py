@@ -19,8 +19,8 @@ from stentor.edge.request import Request
 from stentor.edge.witness import BAD, Witness
 from stentor.errors import Refused, Unavailable
 from stentor.gate import places, sessions, shares, signing, tickets
+from stentor.gate.asking import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked, Decision
 from stentor.gate.notice import CLOSED, OPEN, PLACES, Force, Notice
-from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, REFUSED, Asked, Decision
 from stentor.gate.tickets import ACCOUNT, ANYBODY, ON_STAGE, Ticket
 from stentor.limits import CLOSED_RETRY_S, JOIN_BYTES_MAX, LADDER_STEP_MAX, MEANWHILE_SHARE
 from stentor.shield import Shield, Verb
@@ -50,7 +50,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 _joins = msgspec.json.Decoder(_Join)
 _steps = msgspec.json.Decoder(_Step)
-_NO_JOIN = _Join()
+_NO_JOIN, _NOTHING = _Join(), b"{}"
 
 
 class Joining:
@@ -86,13 +86,22 @@ class Joining:
         self._challenges = challenges
         self._prefix_secret = signing.prefix_secret(keyring)
 
-    def join(self, request: Request, body: bytes, visitor: Visitor, known: KnownCard) -> Answer:
+    def join(
+        self, request: Request, body: bytes, visitor: Visitor, known: KnownCard
+    ) -> Answer | bytes:
         """`POST /s/SPACE/join`: in, a place, a challenge, or not now.
+
+        Returns:
+            Bytes are a whole answer, with which the connection ends.
 
         Raises:
             Refused: `request.malformed`, `request.too_large`, `token.*`, `shield.*`.
         """
         space = known.card.space
+        if len(body) <= len(_NOTHING) and (shown := _ticket_in(request)):
+            renewed = self._renewed(request, visitor, space, shown)
+            if renewed is not None:
+                return renewed
         rules = self._doors.of(space).rules
         try:
             asked = self._asked(request, body, visitor, space)
@@ -107,7 +116,7 @@ class Joining:
         if decision.ticket is not None:
             if decision.outcome != ADMITTED:
                 self._renew(decision.ticket.number, decision.ticket.expires_at_s)
-            return join_answers.admitted(client, decision)
+            return join_answers.admitted(client, decision.ticket, decision.ticket_text)
         is_live = known.card.phase == "live"  # before that there is nothing to be heard
         if decision.outcome == PLACED:
             return join_answers.placed(
@@ -118,6 +127,23 @@ class Joining:
         if decision.cause in BAD:
             return join_answers.forgotten(client, tickets.refused(decision.cause))
         return join_answers.shut(rules.notice)
+
+    def _renewed(
+        self, request: Request, visitor: Visitor, space: str, shown: str
+    ) -> Answer | bytes | None:
+        """The next ticket, for one that is good; None: it takes a decision."""
+        door, prefix, now_us = self._doors.of(space), self._prefix_key(visitor), self._doors.now_us
+        renewed = door.rules.renew(shown, prefix, now_us)
+        if renewed is None:
+            return None
+        ticket, text = renewed
+        self.witness.renewed(space, prefix, "lease")
+        self._shield.vouched(visitor.address, ticket.number, self._clock.now())
+        self._renew(ticket.number, ticket.expires_at_s)
+        client = join_answers.Client.of(request, visitor, space, now_us / 1e6)
+        if visitor.behind:  # the connection is a proxy's, for many
+            return join_answers.admitted(client, ticket, text)
+        return door.renewals.whole(client, ticket, text)
 
     def _weigh(self, visitor: Visitor, decision: Decision) -> None:
         """What a join tells of where it comes from.
@@ -193,7 +219,7 @@ class Joining:
         Raises:
             Refused: `ticket.invalid`, `ticket.wrong_space`, `ticket.expired`, `shield.tickets`.
         """
-        shown = request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
+        shown = _ticket_in(request)
         if not shown:
             return None
         now_s = self._clock.wall_time() / 1e9
@@ -249,7 +275,7 @@ class Joining:
         if len(body) > JOIN_BYTES_MAX:
             raise Refused("request.too_large", f"A join has at most {JOIN_BYTES_MAX} bytes.")
         join = _NO_JOIN
-        if len(body) > len(b"{}"):
+        if len(body) > len(_NOTHING):
             try:
                 join = _joins.decode(body)
             except msgspec.MsgspecError as wrong:
@@ -260,7 +286,7 @@ class Joining:
             prefix=self._prefix_key(visitor),
             entropy=number or int.from_bytes(os.urandom(8), "big") or 1,
             rank=rank,
-            ticket=request.header("stentor-ticket") or request.cookie(TICKET_COOKIE),
+            ticket=_ticket_in(request),
             place=request.header("stentor-place") or request.cookie(PLACE_COOKIE),
             challenge=join.challenge,
             solution=join.solution,
@@ -280,6 +306,10 @@ class Joining:
             number = sessions.number_of(session, self._keyring, now_s)
             return (ACCOUNT, number) if number else (ANYBODY, 0)
         return ANYBODY, 0
+
+
+def _ticket_in(request: Request) -> str:
+    return request.header("stentor-ticket") or request.cookie(TICKET_COOKIE)
 
 
 def _spares(notice: Notice) -> bool:

@@ -10,8 +10,10 @@ from stentor.errors import Refused
 from stentor.limits import (
     BODY_BYTES_MAX,
     CHUNKS_MAX,
+    HEAD_KEPT_BYTES_MAX,
     HEADER_BYTES_MAX,
     HEADER_COUNT_MAX,
+    HEADS_KEPT,
     LINE_KEPT_BYTES_MAX,
     LINES_KEPT,
 )
@@ -22,6 +24,9 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) 
 # ways would try them all, for hours, on a head of nothing but spaces.
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
+_COOKIE = b"\r\nCookie: "
+"""How every browser says it; who writes it in another way is read in another way."""
+_CLEAN = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\Z")
@@ -50,7 +55,9 @@ class _Fields(dict[bytes, _Field]):
 
 
 _starts, _fields = _Starts(), _Fields()
-# A crowd says the same lines over and over: what was read of one is true of all that equal it.
+_heads: dict[tuple[bytes, bytes], "Request"] = {}
+# A crowd says the same lines over and over: what was read of one is true of all that equal it. And
+# most heads are those of others but for the cookie, which stands alone between what is the same.
 
 
 class Request:
@@ -64,7 +71,7 @@ class Request:
         body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
     """
 
-    __slots__ = ("_values", "body_bytes", "headers", "method", "target", "version")
+    __slots__ = ("_cookie_at", "_values", "body_bytes", "headers", "method", "target", "version")
 
     def __init__(self, start: _Start, headers: list[_Field]) -> None:
         """Understand what was read.
@@ -81,9 +88,21 @@ class Request:
             self._values = values = _joined(headers)
         if "host" not in values and self.version:
             raise _malformed(_ONE_HOST)
+        self._cookie_at = 0
         self.body_bytes = 0
         if "transfer-encoding" in values or "content-length" in values:
             self.body_bytes = _body_bytes(values, self.version)
+
+    def bearing(self, cookie: str) -> "Request":
+        """This request with a Cookie header where it was left out."""
+        other = Request.__new__(Request)
+        other.method, other.target, other.version = self.method, self.target, self.version
+        at, others = self._cookie_at, self.headers
+        other.headers = [*others[:at], ("cookie", cookie), *others[at:]]
+        other._values = {**self._values, "cookie": cookie}
+        other._cookie_at = 0
+        other.body_bytes = self.body_bytes
+        return other
 
     @property
     def path(self) -> str:
@@ -162,10 +181,35 @@ def parse_head(head: bytes) -> Request:
         Refused: `request.malformed`, `request.version`, `request.head_too_large` (too many
             headers) or `request.too_large` (a body too long).
     """
+    before, bears, rest = head.partition(_COOKIE)
+    cookie, _, after = rest.partition(b"\r\n")
+    known = _heads.get((before, after))
+    if known is None:
+        return _read_head(head, before, after)
+    if not bears:
+        return known
+    text = cookie.decode("latin-1")
+    if not text.isprintable() and not _CLEAN.match(cookie):
+        raise _malformed("A header is malformed.")
+    return known.bearing(text.strip(" \t"))
+
+
+def _read_head(head: bytes, before: bytes, after: bytes) -> Request:
+    """Read a head line by line, and remember it for all that say the same around their cookie."""
     first, *lines = head[: -len(HEAD_END)].split(b"\r\n")
     if len(lines) > HEADER_COUNT_MAX:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
-    return Request(_starts[first], list(map(_fields.__getitem__, lines)))
+    start, headers = _starts[first], list(map(_fields.__getitem__, lines))
+    request = Request(start, headers)
+    personal = [name for name, _ in headers if name in _PERSONAL]
+    if personal == (["cookie"] if after else []) and len(head) <= HEAD_KEPT_BYTES_MAX:
+        if len(_heads) >= HEADS_KEPT:
+            _heads.clear()
+        at = [name for name, _ in headers].index("cookie") if after else 0
+        others = request if not after else Request(start, headers[:at] + headers[at + 1 :])
+        others._cookie_at = at
+        _heads[before, after] = others
+    return request
 
 
 def _read_start(line: bytes) -> _Start:

@@ -51,8 +51,13 @@ class Routes:
     url: str
     line: Line
 
-    async def answer(self, request: Request, body: bytes, visitor: Visitor) -> Answer | Admission:
+    async def answer(
+        self, request: Request, body: bytes, visitor: Visitor
+    ) -> Answer | Admission | bytes:
         """What a request gets: an answer, or a place among the listeners.
+
+        Returns:
+            Bytes are a whole answer, with which the connection ends.
 
         Raises:
             StentorError: to be answered by a problem document.
@@ -105,7 +110,7 @@ class Routes:
         tokens.check(request.bearer, self.keyring, self.clock.wall_time() / 1e9)
         return await self.stage.ask(request, body, visitor, streams=rest.endswith("/events"))
 
-    def _posted(self, request: Request, body: bytes, visitor: Visitor, rest: str) -> Answer:
+    def _posted(self, request: Request, body: bytes, visitor: Visitor, rest: str) -> Answer | bytes:
         """What is sent to a Space's address: somebody joins, or the host orders a step."""
         name, _, what = rest.partition("/")
         known = self.cards.find(name)
@@ -156,7 +161,7 @@ class Routes:
 
     def quick(
         self, request: Request, visitor: Visitor, body: bytes = b""
-    ) -> Admission | Answer | None:
+    ) -> Admission | Answer | bytes | None:
         """What a request gets when that can be said at once; None: ask `answer`.
 
         Raises:

@@ -11,7 +11,7 @@ from stentor.edge.known_prefixes import KnownPrefixes
 from stentor.edge.proxy import Visitor
 from stentor.edge.request import Request
 from stentor.gate import tickets
-from stentor.gate.policy import ADMITTED, CHALLENGED, PLACED, RENEWED_LEASE, Asked, Decision
+from stentor.gate.asking import ADMITTED, CHALLENGED, PLACED, RENEWED_LEASE, Asked, Decision
 from stentor.gate.shares import prefix_of
 from stentor.gate.tickets import ANYBODY
 from stentor.limits import EXAMINED_PER_S, SHUFFLE_US
@@ -61,12 +61,10 @@ class Witness:
         self, request: Request, visitor: Visitor, space: str, asked: Asked, decision: Decision
     ) -> None:
         """A join was decided."""
-        tally = self._doors.tally(space)
         if decision.outcome == RENEWED_LEASE:
-            tally.count("renewals")
-            if decision.cause == "lease":
-                self.known.stays(space, asked.prefix)
+            self.renewed(space, asked.prefix, decision.cause)
             return
+        tally = self._doors.tally(space)
         self._count(asked, decision, space)
         if _shows_place(asked, decision):  # it was an attempt when that was given
             return
@@ -86,6 +84,12 @@ class Witness:
             told_s=decision.poll_after_s,
         )
         tally.attempt(attempt, now_s)
+
+    def renewed(self, space: str, prefix: int, cause: str) -> None:
+        """A ticket was given to whoever had one, or had shown the same place before."""
+        self._doors.tally(space).count("renewals")
+        if cause == "lease":
+            self.known.stays(space, prefix)
 
     def _count(self, asked: Asked, decision: Decision, space: str) -> None:
         tally = self._doors.tally(space)

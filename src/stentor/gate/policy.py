@@ -6,16 +6,20 @@ they show.
 """
 
 import bisect
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
-
-import msgspec
 
 from stentor.gate import challenge, places, tickets
-from stentor.gate.challenge import Challenge
+from stentor.gate.asking import (
+    ADMITTED,
+    CHALLENGED,
+    PLACED,
+    REFUSED,
+    RENEWED_LEASE,
+    Asked,
+    Decision,
+)
 from stentor.gate.let_in import LetIn
-from stentor.gate.mark import Wait, wait_of
+from stentor.gate.mark import wait_of
 from stentor.gate.notice import CLOSED, OPEN, GateSpace, Notice
 from stentor.gate.places import HELD, PATIENT, RENEWED, Place
 from stentor.gate.shares import Shares, keeps_chair
@@ -35,67 +39,6 @@ from stentor.limits import (
     SHUFFLE_US,
     TURN_AHEAD_MAX_S,
 )
-
-ADMITTED: Final = "admitted"
-RENEWED_LEASE: Final = "renewed"
-PLACED: Final = "placed"
-CHALLENGED: Final = "challenged"
-REFUSED: Final = "refused"
-
-
-def _never() -> bool:
-    return False
-
-
-class Asked(msgspec.Struct):
-    """One join.
-
-    Attributes:
-        prefix: keyed (`shares.prefix_key`).
-        entropy: 64 random bits: the number of a new place or ticket.
-        rank: what the visitor's session or token says; a ticket that is shown counts too.
-        ticket, place: as shown; empty: none.
-        challenge: the salt of the challenge that was solved, `solution`: how.
-        patience: they would rather wait than compute.
-        strained: asked of those with neither ticket nor place: whether more of them come from there
-            than may without a price.
-    """
-
-    prefix: int
-    entropy: int
-    rank: int = ANYBODY
-    ticket: str = ""
-    place: str = ""
-    challenge: str = ""
-    solution: int = -1
-    patience: bool = False
-    strained: Callable[[], bool] = _never
-
-
-class Decision(msgspec.Struct):
-    """What a join gets.
-
-    Attributes:
-        outcome: `admitted`, `renewed`, `placed`, `challenged` or `refused`.
-        cause: `direct`, `claim`, `rank`, `stale`; `turn`, `full`, `share`; `capacity`, `closed`,
-            or a ticket's code.
-        ticket, ticket_text: of those who are in.
-        place, place_text: of those who wait or claim; the text is empty if they keep theirs.
-        called_at_s: when the turn of a claimed or held place came.
-        challenge: to be solved, or `patience_s` to be waited longer.
-    """
-
-    outcome: str
-    cause: str
-    ticket: Ticket | None = None
-    ticket_text: str = ""
-    place: Place | None = None
-    place_text: str = ""
-    wait: Wait | None = None
-    poll_after_s: float = 0.0
-    called_at_s: int = 0
-    challenge: Challenge | None = None
-    patience_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -160,6 +103,18 @@ class Door:
         self.tally.note(decision, asked.prefix)
         return decision
 
+    def renew(self, text: str, prefix: int, now_us: int) -> tuple[Ticket, str] | None:
+        """What most ask who are in: a good ticket is shown, and the next one given, as text too.
+
+        As `decide`, which is to be asked when this gives None: then nothing is noted.
+        """
+        now_s = now_us / 1e6
+        found = tickets.read(text, self.space, self.keys.at(now_s).valid, now_s)
+        if isinstance(found, str) or not self._keeps_chair(found, prefix, now_us):
+            return None
+        self.tally.renewed("lease")
+        return self._issued(found.number, found.rank, now_us)
+
     def report(self, now_us: int = 0) -> GateSpace:
         """What happened since the last report; 0: it is heard before anything else happens."""
         notice = self.notice
@@ -191,17 +146,19 @@ class Door:
         return self._claim(place, asked, rank, now_us, fresh=True)
 
     def _renew(self, ticket: Ticket, asked: Asked, now_us: int) -> Decision:
+        if self._keeps_chair(ticket, asked.prefix, now_us):
+            return self._admit(RENEWED_LEASE, "lease", ticket.number, ticket.rank, now_us)
+        self.let_in.drop(ticket.number)
+        place = self._new_place(ticket.number, asked.prefix, now_us)
+        return self._placed(place, "share", now_us, fresh=True)
+
+    def _keeps_chair(self, ticket: Ticket, prefix: int, now_us: int) -> bool:
         share = self.notice.share
-        holders = self._holders.get(asked.prefix, 0) if share else 0
-        if (
-            holders > share
-            and ticket.rank == ANYBODY
-            and not keeps_chair(ticket.number, self.seed, share, holders, now_us // 1_000_000)
-        ):
-            self.let_in.drop(ticket.number)
-            place = self._new_place(ticket.number, asked.prefix, now_us)
-            return self._placed(place, "share", now_us, fresh=True)
-        return self._admit(RENEWED_LEASE, "lease", ticket.number, ticket.rank, now_us)
+        if not share or ticket.rank != ANYBODY:
+            return True
+        holders = self._holders.get(prefix, 0)
+        now_s = now_us // 1_000_000
+        return holders <= share or keeps_chair(ticket.number, self.seed, share, holders, now_s)
 
     # Places --------------------------------------------------------------------------------------
 
@@ -369,9 +326,12 @@ class Door:
         return Decision(PLACED, cause, None, "", place, text, wait, poll_s)
 
     def _admit(self, outcome: str, cause: str, number: int, rank: int, now_us: int) -> Decision:
+        return Decision(outcome, cause, *self._issued(number, rank, now_us))
+
+    def _issued(self, number: int, rank: int, now_us: int) -> tuple[Ticket, str]:
         now_s = now_us // 1_000_000
         ticket = Ticket(self.space, number, int(now_s + self.lease_s), rank)
-        return Decision(outcome, cause, ticket, tickets.issue(ticket, self.keys.at(now_s)))
+        return ticket, tickets.issue(ticket, self.keys.at(now_s))
 
     def _called_at_s(self, turn_us: int) -> int:
         """When the mark passed a turn, as far as this gate has been told."""

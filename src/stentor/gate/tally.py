@@ -8,7 +8,7 @@ from stentor.gate.notice import GateSpace
 from stentor.limits import REPORT_PREFIXES, REPORT_TURNS_MAX, TALLY_PREFIXES_MAX
 
 if TYPE_CHECKING:
-    from stentor.gate.policy import Decision
+    from stentor.gate.asking import Decision
 
 
 class Tally:
@@ -22,6 +22,9 @@ class Tally:
         """A join was decided."""
         now = self._now
         outcome, cause = decision.outcome, decision.cause
+        if outcome == "renewed":
+            self.renewed(cause)
+            return
         key = (outcome, cause)
         now.outcomes[key] = now.outcomes.get(key, 0) + 1
         if outcome == "placed":
@@ -39,10 +42,14 @@ class Tally:
                 _count(now.claimed, decision.called_at_s)
             else:
                 self._prefix(prefix)
-        elif outcome == "renewed":
-            now.renewed += 1
         elif outcome == "challenged":
             self.challenge("asked")
+
+    def renewed(self, cause: str) -> None:
+        """A ticket was shown, or a place again, and a ticket given."""
+        now, key = self._now, ("renewed", cause)
+        now.outcomes[key] = now.outcomes.get(key, 0) + 1
+        now.renewed += 1
 
     def challenge(self, what: str) -> None:
         """Something happened to a challenge: asked, solved, failed or patient."""

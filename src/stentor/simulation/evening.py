@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import msgspec
 
 from stentor.gate import challenge, places, tickets
+from stentor.gate.asking import Asked, Decision
 from stentor.gate.mark import wait_of
 from stentor.gate.notice import PLACES, GateReport, Notice
 from stentor.gate.places import Place
 from stentor.gate.plan import Plan
-from stentor.gate.policy import Asked, Decision, Door
+from stentor.gate.policy import Door
 from stentor.gate.signing import Keys, seed_hash_of, seed_of
 from stentor.gate.tickets import Ticket
 from stentor.gate.usher import Usher
