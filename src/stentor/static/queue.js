@@ -50,7 +50,8 @@ export class Place {
       // Nobody is told that the line has grown before them: it has not.
       this.ahead = Math.max(0, Math.min(this.ahead, Math.round(this.#aheadAtFirst - gone)));
     }
-    if (told.line) this.ahead = Math.round(aheadOf(leftUs / 1e6, told.line));
+    // The line has this place in it as well.
+    if (told.line) this.ahead = Math.max(0, Math.round(aheadOf(leftUs / 1e6, told.line)) - 1);
     this.share = Math.max(this.share, Math.min(1, share));
     this.#estimate(told, leftUs / 1e6);
   }
