@@ -1,5 +1,7 @@
 """Errors as HTTP answers: RFC 9457 problem documents, and the one table of status codes."""
 
+from typing import Any
+
 import msgspec
 
 from stentor.errors import Corrupt, Refused, StentorError, Unavailable
@@ -79,15 +81,19 @@ def status_of(error: StentorError) -> int:
             return 500
 
 
-def body_of(error: StentorError) -> bytes:
+def document_of(error: StentorError) -> dict[str, Any]:
     """The problem document (RFC 9457) for an error; `type` is the stable code as a URN."""
-    document = {
+    return {
         "type": f"urn:stentor:error:{error.code}",
         "title": error.sentence,
         "status": status_of(error),
         "code": error.code,
     }
-    return msgspec.json.encode(document)
+
+
+def body_of(error: StentorError) -> bytes:
+    """The same as JSON."""
+    return msgspec.json.encode(document_of(error))
 
 
 def headers_of(error: StentorError) -> dict[str, str]:

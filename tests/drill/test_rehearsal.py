@@ -16,8 +16,13 @@ PATIENCE_S = 60.0
 async def stentor(*words: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stentor", *words, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+        stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=_hear_interrupts,
     )  # fmt: skip
+
+
+def _hear_interrupts() -> None:
+    """A shell has its background jobs ignore them, and all they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def test_a_small_crowd_hears_a_host_while_others_attack(tmp_path: Path) -> None:

@@ -129,8 +129,9 @@ async def test_who_finds_no_chair_waits_in_turn(tmp_path: Path) -> None:
                     await person.listen()
                     inside.append(person)
             waiting = [person for person in people if person not in inside]
-            # Some chairs are kept for accounts: nobody here has one.
-            assert CHAIRS - 2 <= len(inside) <= CHAIRS, len(inside)
+            # Some chairs are kept for accounts, and nobody has one. A gate may have given all
+            # of its part while the other has some left: for those, people are called.
+            assert CHAIRS * 3 // 4 <= len(inside) <= CHAIRS, len(inside)
             assert len({person.place["turn_us"] for person in waiting}) == len(waiting)
 
             told = await admitting(port, space, lambda told: told["waiting"] >= len(waiting) - 5)
@@ -142,7 +143,9 @@ async def test_who_finds_no_chair_waits_in_turn(tmp_path: Path) -> None:
 
             for person in inside[:8]:
                 await person.leave()
-            came = await come_in(port, waiting, 6)
+            # Where in a second turns lie is drawn by lot, and the usher counts on the mean: of so
+            # few it may have called fewer than it believes, and chairs stay empty for those.
+            came = await come_in(port, waiting, 3)
             order = sorted(waiting, key=_turn)
             assert max(map(order.index, came)) < 12, "by turn, as many as probably come"
 

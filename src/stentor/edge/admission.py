@@ -88,7 +88,7 @@ def ended(admission: Admission, phase: str) -> Answer:
         phase: of the Space, as its card says.
     """
     refused = Refused("space.ended", "This Space has ended.")
-    document = msgspec.json.decode(problem.body_of(refused))
+    document = problem.document_of(refused)
     if phase not in _UNHEARD:
         rendition = "aac" if format_of(admission.stream) else admission.stream
         document["replay"] = f"/s/{admission.space}/replay/{rendition}.mp4"

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from stentor import problem
-from stentor.errors import Refused, StentorError
+from stentor.errors import Refused, StentorError, Unavailable
 from stentor.limits import REFUSALS_KEPT
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -92,13 +92,15 @@ def of_error(error: StentorError, *extra: tuple[str, str]) -> Answer:
 
 
 @functools.lru_cache(REFUSALS_KEPT)
-def _refusal(code: str, sentence: str) -> Shared:
-    return shared(of_error(Refused(code, sentence)))
+def _refusal(code: str, sentence: str, retry_after_s: float) -> Shared:
+    error = Unavailable(code, sentence, retry_after_s) if retry_after_s else Refused(code, sentence)
+    return shared(of_error(error))
 
 
-def refusal(refused: Refused) -> Shared:
+def refusal(error: Refused | Unavailable) -> Shared:
     """As `of_error`; whoever is refused for the same reason shares it."""
-    return _refusal(refused.code, refused.sentence)
+    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
+    return _refusal(error.code, error.sentence, retry_after_s)
 
 
 def head_of(answer: Answer, *, version: int, keep: bool, date: str) -> bytes:

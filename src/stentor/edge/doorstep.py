@@ -37,8 +37,9 @@ from stentor.limits import (
 from stentor.shield import HalfOpen, Shield, source_of
 
 _telemetry = logging.getLogger(__name__)
-PARTING = frozenset({403, 429})
-"""Whoever is told so asks nothing more on that connection: refusing costs as little as it can."""
+PARTING = frozenset({403, 428, 429, 503})
+"""Whoever is told so asks nothing more on that connection: refusing costs as little as it can, and
+who is to compute or to come again later holds nothing meanwhile."""
 READ_BYTES = 4 * 1024
 """Heads are shorter; what is longer is read in several looks."""
 Quick = Callable[[Request, Visitor, bytes], Admission | Answer | bytes | None]
@@ -185,15 +186,15 @@ class Doorstep:
             if not data:
                 os.close(descriptor)
                 return
-            asked = self._ask(peer, data, now)
-            given = asked[0]
+            given, request, end = asked = self._ask(peer, data, now)
             if type(given) is Admission:
                 self._listeners.admit(descriptor, given)
                 return
-            if type(given) is bytes and asked[2] == len(data):
+            if isinstance(given, Answer | bytes) and end == len(data) and _parts(given):
+                assert request is not None, "somebody is answered"
                 # It is short, and nothing was sent before it: there is room for all of it.
                 with contextlib.suppress(OSError):
-                    os.write(descriptor, given)
+                    os.write(descriptor, self._whole(given, request, keep=False))
                 os.close(descriptor)
                 return
         if client:
@@ -300,12 +301,8 @@ class Doorstep:
             self._answer(caller, given, request, now)
 
     def _answer(self, caller: Caller, given: Answer | bytes, request: Request, now: float) -> None:
-        if isinstance(given, bytes):
-            data, keep = given, False
-        else:
-            keep = given.status not in PARTING and self._conversations.keeps(request)
-            wall_time_s = self._clock.wall_time() / 1e9
-            data = in_one_piece(given, request.version, wall_time_s, keep=keep)
+        keep = not _parts(given) and self._conversations.keeps(request)
+        data = self._whole(given, request, keep=keep)
         sent = 0
         try:
             sent = os.write(caller.descriptor, data)
@@ -328,6 +325,11 @@ class Doorstep:
             caller.due = now + self._conversations.deadlines.keep_alive_s
             self._idle[caller.descriptor] = caller
             self._begin_to_hear(caller)
+
+    def _whole(self, given: Answer | bytes, request: Request, *, keep: bool) -> bytes:
+        if isinstance(given, bytes):
+            return given
+        return in_one_piece(given, request.version, self._clock.wall_time() / 1e9, keep=keep)
 
     def _wait(self, caller: Caller) -> None:
         """Keep a caller until it has said what it wants."""
@@ -381,3 +383,8 @@ class Doorstep:
     def _give_back(self, client: str) -> None:
         if client:
             self._shares.give_back(client)
+
+
+def _parts(given: Answer | bytes) -> bool:
+    """Whether the connection ends with it."""
+    return isinstance(given, bytes) or given.status in PARTING

@@ -153,6 +153,5 @@ def ordered(step: int | None) -> Answer:
 
 def _with(error: StentorError, **more: object) -> Answer:
     given = of_error(error)
-    document = msgspec.json.decode(problem.body_of(error))
-    given.body = msgspec.json.encode({**document, **more})
+    given.body = msgspec.json.encode(problem.document_of(error) | more)
     return given

@@ -181,12 +181,10 @@ class Routes:
                 return self._live(request, visitor, self.cards.find(name), rest)
             if what == "admitting":
                 return self.joining.admitting(self.cards.find(name))
-        except Refused as refused:
-            if refused.code in _PAGES_OF_THEIR_OWN:
+        except (Refused, Unavailable) as error:
+            if error.code in _PAGES_OF_THEIR_OWN:
                 raise
-            return refusal(refused)
-        except Unavailable as unavailable:
-            return of_error(unavailable)
+            return refusal(error)
         if what or target.endswith("/"):
             return None
         return self._page(request, visitor, self.cards.find(name))

@@ -25,11 +25,15 @@ from stentor.limits import (
 IPV4_PREFIX = 24
 IPV6_PREFIX = 56
 """What one household is commonly given (RFC 6177)."""
+_OCTETS = frozenset(map(str, range(256)))
 
 
 @functools.lru_cache(PREFIX_TEXTS_MAX)
 def prefix_of(address: str) -> str:
     """The prefix an address is counted with: /24 of IPv4, /56 of IPv6; `unknown` if it is none."""
+    head, _, last = address.rpartition(".")
+    if last in _OCTETS and ":" not in head:
+        return _prefix_24(head)  # what most of a crowd comes from is read once for each prefix
     try:
         read = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -39,6 +43,14 @@ def prefix_of(address: str) -> str:
             return str(ipaddress.IPv6Network((int(read), IPV6_PREFIX), strict=False))
         read = read.ipv4_mapped
     return str(ipaddress.IPv4Network((int(read), IPV4_PREFIX), strict=False))
+
+
+@functools.lru_cache(PREFIX_TEXTS_MAX)
+def _prefix_24(head: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(f"{head}.0/{IPV4_PREFIX}"))
+    except ValueError:
+        return "unknown"
 
 
 @functools.lru_cache(PREFIX_TEXTS_MAX)
