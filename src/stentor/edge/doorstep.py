@@ -190,11 +190,10 @@ class Doorstep:
             if type(given) is Admission:
                 self._listeners.admit(descriptor, given)
                 return
-            if isinstance(given, Answer | bytes) and end == len(data) and _parts(given):
-                assert request is not None, "somebody is answered"
+            if end == len(data) and (last := self._last_word(given, request)):
                 # It is short, and nothing was sent before it: there is room for all of it.
                 with contextlib.suppress(OSError):
-                    os.write(descriptor, self._whole(given, request, keep=False))
+                    os.write(descriptor, last)
                 os.close(descriptor)
                 return
         if client:
@@ -301,8 +300,11 @@ class Doorstep:
             self._answer(caller, given, request, now)
 
     def _answer(self, caller: Caller, given: Answer | bytes, request: Request, now: float) -> None:
-        keep = not _parts(given) and self._conversations.keeps(request)
-        data = self._whole(given, request, keep=keep)
+        data, keep = self._last_word(given, request), False
+        if not data:
+            assert isinstance(given, Answer), "bytes are a last word"
+            keep = self._conversations.keeps(request)
+            data = in_one_piece(given, request.version, self._clock.wall_time() / 1e9, keep=keep)
         sent = 0
         try:
             sent = os.write(caller.descriptor, data)
@@ -326,10 +328,15 @@ class Doorstep:
             self._idle[caller.descriptor] = caller
             self._begin_to_hear(caller)
 
-    def _whole(self, given: Answer | bytes, request: Request, *, keep: bool) -> bytes:
+    def _last_word(
+        self, given: Admission | Answer | bytes | None, request: Request | None
+    ) -> bytes:
+        """A whole answer, if the connection ends with it; else nothing."""
         if isinstance(given, bytes):
             return given
-        return in_one_piece(given, request.version, self._clock.wall_time() / 1e9, keep=keep)
+        if request is None or not isinstance(given, Answer) or given.status not in PARTING:
+            return b""
+        return in_one_piece(given, request.version, self._clock.wall_time() / 1e9, keep=False)
 
     def _wait(self, caller: Caller) -> None:
         """Keep a caller until it has said what it wants."""
@@ -383,8 +390,3 @@ class Doorstep:
     def _give_back(self, client: str) -> None:
         if client:
             self._shares.give_back(client)
-
-
-def _parts(given: Answer | bytes) -> bool:
-    """Whether the connection ends with it."""
-    return isinstance(given, bytes) or given.status in PARTING
