@@ -92,14 +92,15 @@ def of_error(error: StentorError, *extra: tuple[str, str]) -> Answer:
 
 
 @functools.lru_cache(REFUSALS_KEPT)
-def _refusal(code: str, sentence: str, retry_after_s: float) -> Shared:
-    error = Unavailable(code, sentence, retry_after_s) if retry_after_s else Refused(code, sentence)
-    return shared(of_error(error))
+def _refusal(code: str, sentence: str, retry_after_s: float | None) -> Shared:
+    if retry_after_s is None:
+        return shared(of_error(Refused(code, sentence)))
+    return shared(of_error(Unavailable(code, sentence, retry_after_s)))
 
 
 def refusal(error: Refused | Unavailable) -> Shared:
     """As `of_error`; whoever is refused for the same reason shares it."""
-    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
+    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else None
     return _refusal(error.code, error.sentence, retry_after_s)
 
 
