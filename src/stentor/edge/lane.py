@@ -35,9 +35,10 @@ class Slot:
 
 
 class Lane:
-    """All listeners of one stream who understand the same framing.
+    """All listeners of one stream who understand the same framing, in the same security.
 
     Attributes:
+        sealing: None: they listen in the clear; else whether many can be sealed for at once.
         wish: the name of what they asked for.
         low: whether they hear its low rendition instead, for everybody has to.
         stream: what they hear; None until the Space's log has been read.
@@ -57,13 +58,17 @@ class Lane:
         "greeting",
         "held",
         "low",
+        "sealing",
         "slots",
         "stream",
         "wish",
     )
 
-    def __init__(self, *, chunked: bool, wish: str = "", low: bool = False) -> None:
+    def __init__(
+        self, *, chunked: bool, wish: str = "", low: bool = False, sealing: bool | None = None
+    ) -> None:
         self.chunked = chunked
+        self.sealing = sealing
         self.wish = wish
         self.low = low
         self.stream: Stream | None = None
