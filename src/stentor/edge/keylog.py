@@ -8,11 +8,10 @@ pipe after each step, so that nobody has to ask whose secrets they are.
 import os
 import ssl
 
-TRAFFIC = "SERVER_TRAFFIC_SECRET_0"
+TRAFFIC = b"SERVER_TRAFFIC_SECRET_0"
 """What a TLS 1.3 server seals what it says with."""
-MASTER = "CLIENT_RANDOM"
-"""The client's random bytes, which name the connection, and the master secret (TLS 1.2)."""
-_WANTED = frozenset({TRAFFIC, MASTER})
+MASTER = b"CLIENT_RANDOM"
+"""The master secret (TLS 1.2)."""
 _BYTES = 4 * 1024
 """A step of a handshake tells five secrets in 1 kB."""
 
@@ -31,26 +30,27 @@ class Keylog:
         """
         context.keylog_filename = f"/proc/self/fd/{self._writing}"
 
-    def read(self, name: bytes) -> tuple[str, bytes] | None:
-        """A label and a secret of a connection, told since this was called last.
-
-        Args:
-            name: the client's random bytes; what was told of others is forgotten.
-        """
+    def read(self) -> bytes:
+        """What was told since this was called last."""
         try:
-            told = os.read(self._reading, _BYTES)
+            return os.read(self._reading, _BYTES)
         except BlockingIOError:
-            return None
-        found = None
-        for line in told.splitlines():
-            label, _, rest = line.decode("ascii").partition(" ")
-            if label in _WANTED:
-                whose, _, secret = rest.partition(" ")
-                if bytes.fromhex(whose) == name:
-                    found = label, bytes.fromhex(secret)
-        return found
+            return b""
 
     def close(self) -> None:
         """Close the pipe; contexts keep an end of their own."""
         os.close(self._reading)
         os.close(self._writing)
+
+
+def secret_of(told: bytes, label: bytes, random: bytes) -> bytes:
+    """A connection's secret, among what was told; empty when it is not there.
+
+    Args:
+        random: the client's random bytes, by which secrets say whose they are.
+    """
+    begin = b"%b %b " % (label, random.hex().encode())
+    for line in told.splitlines():
+        if line.startswith(begin):
+            return bytes.fromhex(line[len(begin) :].decode())
+    return b""

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import ssl
 
-from stentor.edge.keylog import MASTER, TRAFFIC, Keylog
+from stentor.edge.keylog import MASTER, TRAFFIC, Keylog, secret_of
 from stentor.edge.records import HEADER_BYTES, Keys, keys_1_2, keys_1_3
 from stentor.limits import SECURED_READS_MAX, SECURED_UNSENT_BYTES
 
@@ -29,8 +29,8 @@ class Secured:
         "_outgoing",
         "_random",
         "_records",
-        "_secret",
         "_talk",
+        "_told",
         "_unsent",
     )
 
@@ -45,29 +45,23 @@ class Secured:
         self._keylog = keylog
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._talk = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._unsent = b""
-        self._hello = self._random = b""
-        self._secret: tuple[str, bytes] | None = None
+        self._unsent = self._hello = self._random = self._told = b""
         self._records = 0
         """Sent since the handshake was done."""
-
-    def fileno(self) -> int:
-        """Of the socket."""
-        return self._connection.fileno()
 
     def do_handshake(self) -> None:
         """Go on with the handshake, as far as what has arrived allows.
 
         Raises:
-            OSError: not yet (`ssl.SSLWantReadError`, `ssl.SSLWantWriteError`); or the peer does not
-                speak TLS as we do, or left.
+            OSError: not yet (BlockingIOError, `ssl.SSLWantWriteError`); or the peer does not speak
+                TLS as we do, or left.
         """
         if not self._push():
             raise ssl.SSLWantWriteError
         for _ in range(SECURED_READS_MAX):
-            data = self._read()
+            data = self._connection.recv(READ_BYTES)
             if not data:
-                raise ssl.SSLEOFError("the peer left during the handshake")
+                raise ConnectionResetError("the peer left during the handshake")
             if len(self._hello) < _RANDOM.stop:
                 self._hello += data[: _RANDOM.stop]
             self._incoming.write(data)
@@ -79,31 +73,27 @@ class Secured:
 
     def _shake(self) -> bool:
         """One step of the handshake; whether it was the last."""
+        done = False
         try:
             self._talk.do_handshake()
+            done = True
         except ssl.SSLWantReadError:
-            self._learn()
-            self._unsent += self._outgoing.read()
-            self._random = self._random or self._unsent[_RANDOM]
-            return False
+            pass
         except ssl.SSLError:
-            self._learn()
             self._unsent += self._outgoing.read()  # an alert, which says why
             self._push()
             raise
-        self._learn()
+        finally:
+            # Whose secrets these are is sure as long as they are read before another has a turn.
+            self._told += self._keylog.read()
         said = self._outgoing.read()
-        if self._talk.version() == "TLSv1.3":
-            self._records = _count(said)
-        else:
-            self._random = self._random or said[_RANDOM]
-            self._records = 1  # Finished
+        self._random = self._random or said[_RANDOM]
         self._unsent += said
-        self._push()
-        return True
-
-    def _learn(self) -> None:
-        self._secret = self._keylog.read(self._hello[_RANDOM]) or self._secret
+        if done:
+            # Of TLS 1.2 Finished alone is sealed; of TLS 1.3 all that follows it: tickets.
+            self._records = _count(said) if self._talk.version() == "TLSv1.3" else 1
+            self._push()
+        return done
 
     def recv(self, most: int) -> bytes:
         """What has arrived, deciphered; empty when the peer has finished sending.
@@ -112,16 +102,17 @@ class Secured:
             OSError: nothing yet (BlockingIOError), or the connection broke.
         """
         for _ in range(SECURED_READS_MAX):
-            try:
-                return self._talk.read(most)
-            except ssl.SSLZeroReturnError:
-                return b""
-            except ssl.SSLWantReadError:
-                self._emit()  # an answer to a KeyUpdate
-                data = self._read()
-                if not data:
+            if self._incoming.pending or self._talk.pending():
+                try:
+                    return self._talk.read(most)
+                except ssl.SSLZeroReturnError:
                     return b""
-                self._incoming.write(data)
+                except ssl.SSLWantReadError:
+                    self._emit()  # an answer to a KeyUpdate
+            data = self._connection.recv(READ_BYTES)
+            if not data:
+                return b""
+            self._incoming.write(data)
         raise ConnectionAbortedError("records without content")
 
     def send(self, data: bytes | memoryview) -> int:
@@ -167,15 +158,15 @@ class Secured:
         Raises:
             ConnectionAbortedError: OpenSSL has told no secrets of this connection.
         """
-        chosen = self._talk.cipher()
-        if self._secret is None or chosen is None:
+        chosen, random = self._talk.cipher(), self._hello[_RANDOM]
+        label = TRAFFIC if self._talk.version() == "TLSv1.3" else MASTER
+        secret = secret_of(self._told, label, random)
+        if chosen is None or not secret:
             raise ConnectionAbortedError("a connection's secrets are not known")
-        (cipher, _, bits), (label, secret) = chosen, self._secret
+        cipher, _, bits = chosen
         if label == TRAFFIC:
             return keys_1_3(cipher, bits, secret, self._records)
-        assert label == MASTER, "there are no others"
-        randoms = self._random + self._hello[_RANDOM]
-        return keys_1_2(cipher, bits, secret, randoms, self._records)
+        return keys_1_2(cipher, bits, secret, self._random + random, self._records)
 
     def _emit(self) -> None:
         said = self._outgoing.read()
@@ -191,9 +182,6 @@ class Secured:
                 return False
             self._unsent = self._unsent[sent:]
         return not self._unsent
-
-    def _read(self) -> bytes:
-        return self._connection.recv(READ_BYTES)
 
 
 def _count(records: bytes) -> int:
