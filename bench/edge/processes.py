@@ -1,13 +1,13 @@
 """Processes of a server under measurement: started on a core, counted by the kernel, stopped."""
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stentor import environment
 from stentor.errors import Unavailable
 
 SERVER_CORE = 0
@@ -109,7 +109,7 @@ def start(
         pass_fds=pass_fds,
         user=user,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        env={**environment.of_children(), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
         text=True,
     )
     if awaits:

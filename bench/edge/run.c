@@ -219,6 +219,7 @@ static int begin_due(struct listener *all, int begun, int64_t since_ns, int rate
     int due = rate ? 1 + (int)(elapsed_s * rate) : begun + EVENTS;
     if (!churning && due > count) due = count;
     for (; begun < due; begun++) {
+        if (options->resume && !session_bytes && begun) break; /* they wait for the first one's */
         if (!churning) begin(&all[begun]);
         else if (free_count) begin(&all[free_places[--free_count]]);
         else if (rate) figures->late++;

@@ -1,4 +1,4 @@
-"""One edge for a measurement: `python -m bench.hls.edge DATA PORT`, until it is ended."""
+"""A gate and its edge to be measured: `python -m bench.hls.edge DATA PORT`, until it is ended."""
 
 import asyncio
 import signal
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import uvloop
 
-from stentor import edge
-from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.paths import Paths
+from tests.edge.apart import serve_both
 
 
 async def main(data: str, port: str) -> None:
@@ -21,7 +20,7 @@ async def main(data: str, port: str) -> None:
     with socket.create_server(("127.0.0.1", int(port)), backlog=4_096) as door:
         paths = Paths(Path(data))
         settings = Settings(data_dir=data)
-        await edge.serve(settings, paths, SystemClock(), stop, door=door, index=0)
+        await serve_both(settings, paths, stop, door=door)
 
 
 if __name__ == "__main__":

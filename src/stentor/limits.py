@@ -171,6 +171,8 @@ JOINS_HELD_S = 3.0
 """How long: an edge that died is back within two seconds."""
 EDGE_LOOK_S = 0.1
 """How often a gate looks for an edge that is away."""
+GATE_PATIENCE_S = 0.8
+"""A gate that has started waits so long for its edge's first word before it takes anybody."""
 ARRIVALS_MAX = 8_192
 """Connections whose handshake or first request is not whole yet; the oldest makes room."""
 CALLERS_PER_WAKE = 256

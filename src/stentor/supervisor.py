@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from stentor import node
+from stentor import environment, node
 from stentor.clock import Clock
 from stentor.config import Settings
 from stentor.errors import Unavailable
@@ -137,6 +137,7 @@ class Supervisor:
             # A session of its own: Ctrl-C reaches the supervisor only, and children outlive it.
             child.process = subprocess.Popen(  # noqa: S603 - our own program
                 child.command,
+                env=environment.of_children(),
                 pass_fds=child.descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stentor import edge
-from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.paths import Paths, write_whole
 from tests.browser.conftest import Visit
 from tests.browser.tape import RECORDER, Tape, phases
+from tests.edge.apart import serve_both
 from tests.edge.programme import SPACE, Programme
 
 BEFORE = 300
@@ -57,9 +56,7 @@ async def evening(tmp_path: Path) -> AsyncIterator[Evening]:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as door:
         door.setblocking(False)
         settings = Settings(data_dir=str(paths.data))
-        serving = asyncio.create_task(
-            edge.serve(settings, paths, SystemClock(), stop, door=door, index=0)
-        )
+        serving = asyncio.create_task(serve_both(settings, paths, stop, door=door))
         made = Evening(f"http://127.0.0.1:{door.getsockname()[1]}", paths, programme)
         performing = asyncio.create_task(made.perform())
         yield made

@@ -1,12 +1,13 @@
 """Edges and gates apart from each other, in threads and tasks of one process."""
 
+import asyncio
 import socket
 import threading
 
 from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.edge.fanout import Fanout
-from stentor.edge.server import Bounds, run_edge
+from stentor.edge.server import Bounds, run_edge, serve_gate
 from stentor.paths import Paths
 
 
@@ -40,3 +41,27 @@ class Edge:
         gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         gate.connect(str(self.path))
         return gate
+
+
+async def serve_both(
+    settings: Settings,
+    paths: Paths,
+    stop: asyncio.Event,
+    *,
+    door: socket.socket,
+    index: int = 0,
+    aside: socket.socket | None = None,
+    bounds: Bounds | None = None,
+) -> None:
+    """Be a gate and its edge until `stop` is set."""
+    edge = Edge(settings, paths, index, bounds)
+    try:
+        await serve_gate(
+            *(settings, paths, SystemClock(), stop),
+            door=door,
+            index=index,
+            aside=aside,
+            bounds=bounds,
+        )
+    finally:
+        await asyncio.to_thread(edge.stop)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from stentor import edge, tokens
-from stentor.clock import SystemClock
+from stentor import tokens
 from stentor.config import Settings
 from stentor.edge.conversation import Deadlines
 from stentor.edge.server import Bounds
 from stentor.paths import Paths
+from tests.edge.apart import serve_both
 from tests.edge.client import Listener, Visitor
 from tests.edge.programme import SPACE, Programme
 
@@ -51,7 +51,20 @@ class Running:
         return f"Authorization: Bearer {tokens.issue(claims, self.paths.keyring())}"
 
     async def health(self) -> dict:
-        return (await (await self.visit()).get("/healthz")).json()
+        visitor = await Visitor.to(self.port)
+        try:
+            return (await visitor.get("/healthz")).json()
+        finally:
+            await visitor.close()
+
+    async def told(self, name: str, wanted: object, within: str = "") -> None:
+        """Wait until the gate's health says so: edges say twice a second how they stand."""
+        async with asyncio.timeout(2.0):
+            while True:
+                health = await self.health()
+                if (health[within] if within else health)[name] == wanted:
+                    return
+                await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         for guest in self.guests:
@@ -92,10 +105,9 @@ async def start(paths: Paths) -> AsyncIterator[Callable[..., Running]]:
         aside = options.pop("aside", None)
         stop = asyncio.Event()
         bounds = Bounds(**options)
-        serving = edge.serve(
-            settings, paths, SystemClock(), stop, door=door, index=len(running), aside=aside,
-            bounds=bounds,
-        )  # fmt: skip
+        serving = serve_both(
+            settings, paths, stop, door=door, index=len(running), aside=aside, bounds=bounds
+        )
         task = asyncio.create_task(serving)
         one = Running(paths, door.getsockname()[1], door, stop, task)
         running.append(one)

@@ -62,17 +62,16 @@ async def test_five_hundred_listeners_hear_the_same_whatever_a_few_do(
 
 EDGE = """
 import asyncio, socket, sys
-from stentor import edge
-from stentor.clock import SystemClock
 from stentor.config import Settings
 from stentor.paths import Paths
+from tests.edge.apart import serve_both
 
 data, descriptor, index = sys.argv[1:]
 door = socket.socket(fileno=int(descriptor))
 door.setblocking(False)
 
 async def main():
-    await edge.serve(Settings(data_dir=data), Paths(data), SystemClock(), asyncio.Event(),
+    await serve_both(Settings(data_dir=data), Paths(data), asyncio.Event(),
                      door=door, index=int(index))
 
 asyncio.run(main())
@@ -80,7 +79,7 @@ asyncio.run(main())
 
 
 async def spawn(paths: Paths, door: socket.socket, index: int) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "PYTHONPATH": "src"}
+    environment = {**os.environ, "PYTHONPATH": "src:."}
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", EDGE, str(paths.data), str(door.fileno()), str(index),
         pass_fds=[door.fileno()], env=environment,

@@ -144,8 +144,9 @@ async def test_a_full_door_says_so(start: Callable[..., Running], programme: Pro
     held = [await running.listen() for _ in range(2)]
     for listener in held:
         await listener.until(2)
+    await running.told("listeners", 2)
     late = await running.visit()
-    heard = await late.get("/healthz")
+    heard = await late.get(f"/s/{SPACE}/live/opus")
     assert (heard.status, heard.json()["code"]) == (503, "door.full")
     assert heard.headers["retry-after"] == "5"
     assert await late.at_end()

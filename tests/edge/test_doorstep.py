@@ -68,7 +68,7 @@ async def test_whoever_has_seen_the_page_listens_on_the_same_connection(
     visitor.write(f"GET {LIVE} HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (await visitor.head()).headers["content-type"] == "audio/mp4"
     assert len(await visitor.chunk()) > 100
-    assert (await running.health())["listeners"] == 1
+    await running.told("listeners", 1)
 
 
 async def test_a_head_in_pieces_is_read_and_a_late_one_refused(

@@ -52,7 +52,7 @@ async def test_a_new_edge_reads_what_is_live_before_it_opens(
     programme.begin()
     programme.play(3)
     running = start()
-    assert (await running.health())["spaces"] == 1
+    await running.told("spaces", 1)
     live = await (await running.listen()).until(2)
     assert live.parts == programme.payloads(Rendition.OPUS)[1:]
 
@@ -343,11 +343,11 @@ async def test_a_listener_who_leaves_is_noticed(running: Running, programme: Pro
     programme.play(2)
     listener = await running.listen()
     await listener.until(2)
-    assert (await running.health())["listeners"] == 1
+    await running.told("listeners", 1)
     await listener.close()
     while (await running.health())["listeners"]:
         await asyncio.sleep(0.01)
-    assert (await running.health())["dropped"]["left"] == 1
+    await running.told("left", 1, within="dropped")
 
 
 async def test_told_to_stop_an_edge_breaks_off_so_that_listeners_come_back(
@@ -388,4 +388,4 @@ async def test_a_damaged_record_costs_those_who_need_it_and_nobody_else(
     assert not (await bad.reader.read()).endswith(b"0\r\n\r\n")
     programme.play(1)
     await good.until(3)
-    assert (await running.health())["dropped"]["fault"] == 1
+    await running.told("fault", 1, within="dropped")

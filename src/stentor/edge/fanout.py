@@ -1,15 +1,13 @@
 """The loop that sends: follows the logs of Spaces somebody listens to, and nothing else.
 
-It alone touches listeners, rings and the logs of followed Spaces. It is an edge's only thread, or
-one beside the event loop where door and edge are one process (with TLS, whose state cannot be
-handed over). Connections come in by `admit` or through the hatch, and nobody waits for it.
+It alone touches listeners, rings and the logs of followed Spaces, and it is an edge's only thread.
+Connections come in through the hatch, and nobody waits for it.
 """
 
 import contextlib
 import logging
 import os
 import select
-import threading
 from collections.abc import Callable, Iterable
 
 from stentor.clock import Clock, thread_cpu_s
@@ -51,14 +49,13 @@ EVENTS_MAX = 512
 """Sockets looked after between two looks at the logs."""
 
 
-class Fanout(threading.Thread):
+class Fanout:
     """All listeners of one edge.
 
     Attributes:
         cadence: how often they are sent to.
         failure: what ended the loop when nobody had asked it to end.
         is_reached: tells whether somebody is there through whom leases can be renewed.
-        warm: set once the Spaces it was given at first have been read.
     """
 
     def __init__(
@@ -85,7 +82,6 @@ class Fanout(threading.Thread):
             bounds: what is known of how many it can hold.
             seals: for the keys of those who listen through TLS; None: nobody does.
         """
-        super().__init__(name="fanout", daemon=True)
         self._paths, self._clock = paths, clock
         self._throttle = throttle
         self._index = index
@@ -123,10 +119,10 @@ class Fanout(threading.Thread):
         self.on_tick: list[Callable[[Status], None]] = []
         self.is_reached: Callable[[], bool] = lambda: True
         self.failure: BaseException | None = None
-        self.warm, self._first = threading.Event(), list(first)
+        self._first = list(first)
 
     def status(self) -> Status:
-        """How it stands. To be called from any thread."""
+        """How it stands."""
         return Status(
             edge=self._index,
             listeners=self.listeners_count,
@@ -151,18 +147,12 @@ class Fanout(threading.Thread):
         """Listeners held, those not yet looked at included. To be called from any thread."""
         return len(self._delivery.listeners) + len(self._intake.inbox)
 
-    def admit(self, descriptor: int, admission: Admission) -> None:
-        """Take over a connection. To be called from any thread."""
-        self._intake.inbox.append((descriptor, admission))
-        self._ring()
-
     def claim(self, claims: Iterable[Claim]) -> None:
-        """Hear of numbers that listen elsewhere, or for longer. To be called from any thread."""
+        """Hear of numbers that listen elsewhere, or for longer."""
         self._intake.claims.extend(claims)
-        self._ring()
 
     def take(self, descriptor: int, admission: Admission) -> None:
-        """Take over a connection. To be called from this loop alone."""
+        """Take over a connection."""
         self._intake.inbox.append((descriptor, admission))
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
@@ -178,13 +168,8 @@ class Fanout(threading.Thread):
     def stop(self) -> None:
         """Close every listener and end. To be called from any thread, or a signal's handler."""
         self._stopping = True
-        self._ring()
-
-    def _ring(self) -> None:
         with contextlib.suppress(OSError):  # it is ringing already, or the loop has ended
             os.eventfd_write(self._wake, 1)
-
-    # What follows runs in this loop --------------------------------------------------------------
 
     def run(self) -> None:
         """Send until told to stop."""
@@ -227,8 +212,6 @@ class Fanout(threading.Thread):
             delivery.happened(listener, event)
         if now - self._ticked_at >= TICK_S:
             self._tick(now)
-        if not self.warm.is_set() and all(one.space.ready for one in self._gatherings.values()):
-            self.warm.set()
 
     def _wait_s(self, now: float) -> float:
         """How long nothing is to be done."""
@@ -378,7 +361,6 @@ class Fanout(threading.Thread):
                 self._bell.unwatch(folder)
 
     def _close(self) -> None:
-        self.warm.set()
         self._reporting.close()
         self._delivery.close()
         self._intake.close()

@@ -46,6 +46,15 @@ class Edges(Links):
             os.close(descriptor)
         self._waiting.clear()
 
+    async def heard_of(self, patience_s: float) -> None:
+        """Wait until this gate's own edge has said how it stands, but no longer than so.
+
+        Who comes before that would be told to wait for a place, though places are free.
+        """
+        until = self._clock.now() + patience_s
+        while not self._home.heard_at and self._clock.now() < until:
+            await asyncio.sleep(EDGE_LOOK_S / 4)
+
     @property
     def listeners_count(self) -> int:
         """Connections that wait for an edge; those of the edges are not this process's."""

@@ -1,10 +1,9 @@
-"""The processes of the public side: gate and edge apart, or both in one."""
+"""The processes of the public side: gates and edges."""
 
 import asyncio
 import logging
 import resource
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +27,6 @@ from stentor.edge.recordings import Recordings
 from stentor.edge.records import Seals
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
-from stentor.edge.siblings import Siblings
 from stentor.edge.steps import StepTeller
 from stentor.edge.throttle import Pin, Throttle
 from stentor.errors import Unavailable
@@ -37,13 +35,13 @@ from stentor.ids import SpaceId
 from stentor.limits import (
     CLIENT_CONNECTIONS_MAX,
     CONNECTIONS_MAX,
+    GATE_PATIENCE_S,
     HEARTBEAT_S,
     LEASE_GRACE_S,
     LISTENER_STUCK_S,
     PROXIED_MAX,
     SHIELD_HOST_RATES,
     SHIELD_TLS_CONNECTIONS,
-    SHUTDOWN_S,
     STREAMS_PROXIED_MAX,
 )
 from stentor.paths import Paths
@@ -56,13 +54,8 @@ DESCRIPTORS_MAX = 1 << 20
 """The most that is made use of: what the kernel allows a process unless it is told otherwise."""
 DESCRIPTORS_APART = 512
 """Descriptors that are not connections: log segments, Unix sockets, files."""
-WARM_S = 3.0
-"""How long a new edge may take to read the logs of what is live before it takes listeners."""
 WATCH_S = 0.5
-"""How often the event loop looks whether the thread that sends is alive, and at the certificate."""
-SWITCH_INTERVAL_S = 0.0005
-"""After every `send` the sending thread asks for the interpreter again; it waits at most so long
-for a busy event loop (the default of 5 ms would make 100 listeners wait half a second)."""
+"""How often a gate looks at the certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,60 +84,6 @@ class Bounds:
         return min(self.connections_max, _descriptors_free())
 
 
-async def serve(
-    settings: Settings,
-    paths: Paths,
-    clock: Clock,
-    stop: asyncio.Event,
-    *,
-    door: socket.socket,
-    index: int,
-    aside: socket.socket | None = None,
-    bounds: Bounds | None = None,
-) -> None:
-    """Be door and edge in one process, until `stop` is set: what TLS needs.
-
-    Args:
-        door: the listening socket, shared with the node's other processes.
-        aside: a listening socket of its own for those on the stage (`stage_listen`).
-        index: which edge of this node, from 0.
-
-    Raises:
-        Unavailable: `static.missing`, `tls.invalid`; `edge.failed` when the sending thread died.
-    """
-    bounds = bounds or Bounds()
-    certificate = Certificate(settings, clock)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    fanout = _fanout(settings, paths, clock, index, bounds)
-    hatch = Hatch(paths.socket(f"edge-{index}"), fanout)
-    others = {number: paths.socket(f"edge-{number}") for number in range(settings.edge_count)}
-    others.pop(index, None)
-    siblings = Siblings(fanout, others, clock)
-    shield = _shield(settings, bounds)
-    reception = Reception(settings, paths, paths.keyring(), clock, index, siblings, shield)
-    public = _door(
-        settings, paths, clock, siblings, certificate, door, bounds, index, reception, shield, aside
-    )
-    fanout.start()
-    siblings.open()
-    # A long log takes a second to read: until then the node's other edges take those who join.
-    await asyncio.to_thread(fanout.warm.wait, WARM_S)
-    reception.open()
-    public.open()
-    _telemetry.info("edge %d is open", index)
-    try:
-        await _until(stop, certificate, fanout.is_alive)
-    finally:
-        await public.close()
-        reception.close()
-        siblings.close()
-        fanout.stop()
-        await asyncio.to_thread(fanout.join, SHUTDOWN_S)
-        hatch.close()
-    if fanout.failure is not None:
-        raise _failed()
-
-
 async def serve_gate(
     settings: Settings,
     paths: Paths,
@@ -171,11 +110,12 @@ async def serve_gate(
         settings, paths, clock, edges, certificate, door, bounds, index, reception, shield, aside
     )
     edges.open()
+    await edges.heard_of(GATE_PATIENCE_S)
     reception.open()
     public.open()
     _telemetry.info("gate %d is open", index)
     try:
-        await _until(stop, certificate, lambda: True)
+        await _until(stop, certificate)
     finally:
         await public.close()
         reception.close()
@@ -318,15 +258,12 @@ def _door(
     )
 
 
-async def _until(
-    stop: asyncio.Event, certificate: Certificate, is_alive: Callable[[], bool]
-) -> None:
-    """Wait for `stop`, or for what must live to die; the certificate may change meanwhile."""
-    while is_alive():
+async def _until(stop: asyncio.Event, certificate: Certificate) -> None:
+    """Wait for `stop`; the certificate may change meanwhile."""
+    while not stop.is_set():
         try:
             async with asyncio.timeout(WATCH_S):
                 await stop.wait()
-                return
         except TimeoutError:
             certificate.refresh()
 
