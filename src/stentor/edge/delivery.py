@@ -61,14 +61,12 @@ class Delivery:
         """Begin with nobody.
 
         Args:
-            clients: whose share each listener gives back.
-            leases: by which they listen.
+            clients, leases: whose share each listener gives back, and by which they listen.
             url: the node's public address.
             seals: the keys of those who listen through TLS; None: nobody does.
         """
         self._epoll = epoll
-        self._clients = clients
-        self._leases = leases
+        self._clients, self._leases = clients, leases
         self._clock = clock
         self._cadence = cadence
         self.listeners: dict[int, Listener] = {}
@@ -295,7 +293,7 @@ class Delivery:
         behind = listener.behind = listener.behind or Behind()
         behind.ends = True
         try:
-            last = listener.sealed(last) + (listener.seal.end() if listener.seal else b"")
+            last = listener.sealed(last, ends=True)
             # Whoever is behind first gets the rest of the frame that it has begun with.
             behind.pending, behind.sent = behind.pending[behind.sent :] + last, 0
             if listener.push(behind):

@@ -80,11 +80,10 @@ class Fanout:
         Args:
             url: the node's public address.
             bounds: what is known of how many it can hold.
-            seals: for the keys of those who listen through TLS; None: nobody does.
+            seals: as `Delivery` has them.
         """
         self._paths, self._clock = paths, clock
-        self._throttle = throttle
-        self._index = index
+        self._throttle, self._index = throttle, index
         self._stuck_s, self._heartbeat_s = stuck_s, heartbeat_s
         self._listeners_max = listeners_max
         self._stopping = False
@@ -114,8 +113,7 @@ class Fanout:
             listeners_max,
             seals,
         )
-        self._idle_s = self._cpu_s = self._lag_ms = 0.0
-        self._ticked_at = clock.now()
+        self._idle_s, self._cpu_s, self._lag_ms, self._ticked_at = 0.0, 0.0, 0.0, clock.now()
         self.on_tick: list[Callable[[Status], None]] = []
         self.is_reached: Callable[[], bool] = lambda: True
         self.failure: BaseException | None = None
@@ -136,11 +134,6 @@ class Fanout:
             capacity=self._reporting.measures.capacity.listeners,
             binding=self._reporting.measures.capacity.binding,
         )
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more listeners are to be admitted. To be called from any thread."""
-        return self.listeners_count >= self._listeners_max
 
     @property
     def listeners_count(self) -> int:

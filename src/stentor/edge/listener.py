@@ -99,13 +99,18 @@ class Listener:
         self.lease: Lease | None = None
         self.behind: Behind | None = None
 
-    def sealed(self, data: bytes) -> bytes:
+    def sealed(self, data: bytes, *, ends: bool = False) -> bytes:
         """What its socket is written for some bytes: with TLS their records.
+
+        Args:
+            ends: whether nothing follows.
 
         Raises:
             OSError: its key may seal no more.
         """
-        return self.seal.seal(data) if self.seal is not None else data
+        if self.seal is None:
+            return data
+        return self.seal.seal(data) + (self.seal.end() if ends else b"")
 
     def push(self, behind: Behind) -> bool:
         """Send what is pending; True when the socket took all of it.
