@@ -31,6 +31,8 @@ from stentor.record import Rendition
 _telemetry = logging.getLogger(__name__)
 _STALLED = frozenset({"stuck", "slow"})
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_GONE_ONCE = _GONE | select.EPOLLONESHOT
+"""Of whom it is told that they have gone, epoll says nothing more: closing is all that is left."""
 
 
 class Delivery:
@@ -99,7 +101,7 @@ class Delivery:
     def add(self, listener: Listener) -> bool:
         """Take a listener's connection; False when it had gone already."""
         try:
-            self._epoll.register(listener.descriptor, _GONE)
+            self._epoll.register(listener.descriptor, _GONE_ONCE)
         except OSError:
             listener.close()
             return False
@@ -112,7 +114,8 @@ class Delivery:
         if self.listeners.get(listener.descriptor) is not listener:
             return  # dropped in this turn; its descriptor may be somebody else's by now
         if event & _GONE:
-            self.drop(listener, "left")
+            waits = listener.behind is not None and listener.behind.waits
+            self.drop(listener, "left", heard=waits)
         elif listener.behind is not None:
             self._catch_up(listener, listener.behind)
 
@@ -301,8 +304,13 @@ class Delivery:
         except OSError:
             self.drop(listener, "left")
 
-    def drop(self, listener: Listener, reason: str) -> None:
-        """Let go of a listener; counted when it did not end as it should."""
+    def drop(self, listener: Listener, reason: str, *, heard: bool = True) -> None:
+        """Let go of a listener; counted when it did not end as it should.
+
+        Args:
+            heard: whether epoll may still tell of its connection. It does until the gate has closed
+                its own descriptor as well, and by then ours may have the number of somebody else's.
+        """
         if self.listeners.get(listener.descriptor) is not listener:
             return
         del self.listeners[listener.descriptor]
@@ -316,10 +324,11 @@ class Delivery:
         if listener.gathering is not None:
             listener.gathering.leave(listener, self.now)
             listener.gathering.attendance.stalls += reason in _STALLED
-        try:
-            self._epoll.unregister(listener.descriptor)
-        except OSError as error:
-            _telemetry.debug("epoll had forgotten a listener: %s", error)
+        if heard:
+            try:
+                self._epoll.unregister(listener.descriptor)
+            except OSError as error:
+                _telemetry.debug("epoll had forgotten a listener: %s", error)
         listener.close()
 
     def drop_stuck(self, stuck_s: float) -> None:
@@ -377,7 +386,7 @@ class Delivery:
         self.behind.pop(listener.descriptor, None)
         if behind.waits:
             behind.waits = False
-            self._epoll.modify(listener.descriptor, _GONE)
+            self._epoll.modify(listener.descriptor, _GONE_ONCE)
         if stream.over and behind.position >= slot.position:
             self.finish([listener])
         elif behind.position > slot.position:

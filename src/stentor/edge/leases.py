@@ -11,6 +11,8 @@ that has been on its way for longer than stamps are remembered is too late, and 
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from stentor.edge.admission import Admission, Claim
 from stentor.limits import (
     GATES_MAX,
@@ -38,7 +40,7 @@ class Stamps:
         return ticks * GATES_MAX + self._index
 
 
-class Lease:
+class Lease(msgspec.Struct, eq=False, gc=False):
     """What is known of a number.
 
     Attributes:
@@ -50,28 +52,16 @@ class Lease:
         displaced: whether a newer connection has taken its place.
     """
 
-    __slots__ = (
-        "displaced",
-        "foreign",
-        "moved",
-        "moves",
-        "moving_since",
-        "number",
-        "prefix",
-        "rank",
-        "stamp",
-        "until",
-    )
-
-    def __init__(self, number: int, stamp: int, prefix: int, until: float, now: float) -> None:
-        self.number = number
-        self.rank = 0
-        self.stamp = stamp
-        self.prefix = prefix
-        self.until = until
-        self.moves = 0
-        self.moving_since = now
-        self.foreign = self.moved = self.displaced = False
+    number: int
+    stamp: int
+    prefix: int
+    until: float
+    moving_since: float
+    rank: int = 0
+    moves: int = 0
+    foreign: bool = False
+    moved: bool = False
+    displaced: bool = False
 
     def follow(self, before: "Lease", now: float) -> None:
         """Take over what is known of earlier admissions."""
@@ -134,8 +124,7 @@ class Leases(Generic[_H]):
         if stamp / 1e9 < now - STAMP_S or (before is not None and stamp <= before.stamp):
             return "elsewhere", None
         until = now + admission.lease_until_s - wall_s
-        lease = Lease(number, stamp, admission.prefix, until, now)
-        lease.rank = admission.rank
+        lease = Lease(number, stamp, admission.prefix, until, now, admission.rank)
         displaced = self._displace(number)
         self._absent.pop(number, None)
         if before is not None:
