@@ -323,7 +323,8 @@ class Delivery:
             self._clients.give_back(listener.client)
         if listener.gathering is not None:
             listener.gathering.leave(listener, self.now)
-            listener.gathering.attendance.stalls += reason in _STALLED
+            if reason in _STALLED:
+                listener.gathering.attendance.stalls += 1
         if heard:
             try:
                 self._epoll.unregister(listener.descriptor)

@@ -158,9 +158,9 @@ class Fanout(threading.Thread):
         self._intake.claims.extend(claims)
         self._ring()
 
-    def take(self, descriptor: int, admission: Admission) -> None:
-        """Take over a plain connection. To be called from this loop alone."""
-        self._intake.inbox.append((descriptor, admission))
+    def take(self, connections: Iterable[tuple[int, Admission]]) -> None:
+        """Take over plain connections, as descriptors. To be called from this loop alone."""
+        self._intake.inbox.extend(connections)
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
         """Call back when a descriptor is readable or broken, with what epoll says of it."""
@@ -302,7 +302,8 @@ class Fanout(threading.Thread):
     def _begin_all(self, gathering: Gathering) -> None:
         for descriptor, listener in list(gathering.waiting.items()):
             admission = listener.behind.admission if listener.behind is not None else None
-            if admission is not None and gathering.may_begin(admission):
+            lane = listener.lane
+            if admission is not None and lane is not None and gathering.may_begin(lane):
                 del gathering.waiting[descriptor]
                 self._delivery.begin(gathering, listener)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stentor.edge.frames import unframed
+from stentor.edge.icy import format_of
 from stentor.limits import SLOT_SPARE, SLOTS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Lane:
 
     Attributes:
         wish: the name of what they asked for.
+        radio: its format if it is a radio stream, else empty.
         low: whether they hear its low rendition instead, for everybody has to.
         stream: what they hear; None until the Space's log has been read.
         slots: those that somebody is in, by number.
@@ -57,6 +59,7 @@ class Lane:
         "greeting",
         "held",
         "low",
+        "radio",
         "slots",
         "stream",
         "wish",
@@ -65,6 +68,7 @@ class Lane:
     def __init__(self, *, chunked: bool, wish: str = "", low: bool = False) -> None:
         self.chunked = chunked
         self.wish = wish
+        self.radio = format_of(wish)
         self.low = low
         self.stream: Stream | None = None
         self.slots: dict[int, Slot] = {}

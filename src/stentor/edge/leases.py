@@ -120,26 +120,26 @@ class Leases(Generic[_H]):
             Why not: `elsewhere`, `moving`; empty: it listens. And who had to give way here.
         """
         number, stamp = admission.number, admission.stamp
-        before = self._known(number)
+        displaced = self._held.get(number)
+        before = self._absent.get(number) if displaced is None else displaced.lease
         if stamp / 1e9 < now - STAMP_S or (before is not None and stamp <= before.stamp):
             return "elsewhere", None
         until = now + admission.lease_until_s - wall_s
         lease = Lease(number, stamp, admission.prefix, until, now, admission.rank)
-        displaced = self._displace(number)
-        self._absent.pop(number, None)
         if before is not None:
+            before.displaced |= displaced is not None
             lease.follow(before, now)
             lease.moved = before.foreign or before.displaced
-        if lease.moves_too_fast:
-            self._remember(lease)
-            why = "moving"
-        else:
-            self._held[number] = holder
-            holder.lease = lease
-            why = ""
+            self._absent.pop(number, None)
+            if lease.moves_too_fast:
+                self._held.pop(number, None)
+                self._remember(lease)
+                return "moving", displaced
+        self._held[number] = holder
+        holder.lease = lease
         if before is None:
             self._look_again(lease, now)
-        return why, displaced
+        return "", displaced
 
     def hear(self, claim: Claim, now: float, wall_s: float) -> _H | None:
         """A gate tells of a number; who has to give way here, if anybody."""

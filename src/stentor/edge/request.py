@@ -26,8 +26,9 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) 
 # ways would try them all, for hours, on a head of nothing but spaces.
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
-_BORNE = {"cookie": b"\r\nCookie: ", "stentor-ticket": b"\r\nStentor-Ticket: "}
-"""How browsers and players say whom they are; who writes it in another way is read in another way.
+_COOKIE, _TICKET = b"\r\nCookie: ", b"\r\nStentor-Ticket: "
+_BORNE = {_COOKIE: "cookie", _TICKET: "stentor-ticket", b"": ""}
+"""How browsers and players say who they are; who writes it in another way is read in another way.
 """
 _CLEAN = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -183,10 +184,9 @@ def parse_head(head: bytes) -> Request:
         Refused: `request.malformed`, `request.version`, `request.head_too_large` (too many
             headers) or `request.too_large` (a body too long).
     """
-    for mark in _BORNE.values():
-        before, bears, rest = head.partition(mark)
-        if bears:
-            break
+    before, bears, rest = head.partition(_COOKIE)
+    if not bears:
+        before, bears, rest = head.partition(_TICKET)
     value, _, after = rest.partition(b"\r\n")
     known = _heads.get((before, bears, after))
     if known is None:
@@ -207,14 +207,14 @@ def _read_head(head: bytes, before: bytes, bears: bytes, after: bytes) -> Reques
     start, headers = _starts[first], list(map(_fields.__getitem__, lines))
     request = _understood(start, headers)
     personal = [name for name, _ in headers if name in _PERSONAL]
-    borne = [name for name, mark in _BORNE.items() if mark == bears]
-    if personal == borne and len(head) <= HEAD_KEPT_BYTES_MAX:
+    borne = _BORNE[bears]
+    if personal == ([borne] if borne else []) and len(head) <= HEAD_KEPT_BYTES_MAX:
         if len(_heads) >= HEADS_KEPT:
             _heads.clear()
         others = request
         if borne:
-            at = [name for name, _ in headers].index(*borne)
-            others = _understood(start, headers[:at] + headers[at + 1 :], *borne, at)
+            at = [name for name, _ in headers].index(borne)
+            others = _understood(start, headers[:at] + headers[at + 1 :], borne, at)
         _heads[before, bears, after] = others
     return request
 
