@@ -24,6 +24,9 @@ from stentor.limits import (
     STAMP_S,
 )
 
+_TICKS_PER_S = 1e9 / GATES_MAX
+"""A stamp is in nanoseconds, but for its lowest bits."""
+
 
 class Stamps:
     """Gives stamps: each later than the one before, and none that another process gives."""
@@ -35,7 +38,9 @@ class Stamps:
 
     def at(self, now: float) -> int:
         """The stamp of what is admitted now."""
-        ticks = max(int(now * 1e9) // GATES_MAX, self._last + 1)
+        ticks = int(now * _TICKS_PER_S)
+        if ticks <= self._last:
+            ticks = self._last + 1
         self._last = ticks
         return ticks * GATES_MAX + self._index
 

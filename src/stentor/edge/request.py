@@ -72,12 +72,14 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         method: as sent; methods are case-sensitive.
         target: path and query as sent, in origin form, printable ASCII.
         version: 0 or 1, the minor version of HTTP/1.
+        path: the target up to the question mark.
         body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
     """
 
     method: str
     target: str
     version: int
+    path: str
     body_bytes: int
     _others: list[_Field]
     _values: dict[str, str]
@@ -92,6 +94,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             self.method,
             self.target,
             self.version,
+            self.path,
             self.body_bytes,
             self._others,
             self._values,
@@ -106,11 +109,6 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         if not self._bears:
             return self._others
         return [*self._others[: self._at], (self._bears, self._borne), *self._others[self._at :]]
-
-    @property
-    def path(self) -> str:
-        """The target up to the question mark."""
-        return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
@@ -236,7 +234,8 @@ def _understood(start: _Start, headers: list[_Field], bears: str = "", at: int =
     body_bytes = 0
     if "transfer-encoding" in values or "content-length" in values:
         body_bytes = _body_bytes(values, start[2])
-    return Request(*start, body_bytes, headers, values, bears, "", at)
+    path = start[1].partition("?")[0]
+    return Request(*start, path, body_bytes, headers, values, bears, "", at)
 
 
 def _read_start(line: bytes) -> _Start:
