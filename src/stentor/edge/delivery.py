@@ -311,23 +311,25 @@ class Delivery:
             heard: whether epoll may still tell of its connection. It does until the gate has closed
                 its own descriptor as well, and by then ours may have the number of somebody else's.
         """
-        if self.listeners.get(listener.descriptor) is not listener:
+        descriptor, gathering = listener.descriptor, listener.gathering
+        if self.listeners.get(descriptor) is not listener:
             return
-        del self.listeners[listener.descriptor]
-        self.behind.pop(listener.descriptor, None)
+        del self.listeners[descriptor]
+        if listener.behind is not None:
+            self.behind.pop(descriptor, None)
         if reason:
             self.dropped[reason] += 1
         if listener.lease is not None:
             self._leases.leave(listener)
         if listener.client:
             self._clients.give_back(listener.client)
-        if listener.gathering is not None:
-            listener.gathering.leave(listener, self.now)
+        if gathering is not None:
+            gathering.leave(listener, self.now)
             if reason in _STALLED:
-                listener.gathering.attendance.stalls += 1
+                gathering.attendance.stalls += 1
         if heard:
             try:
-                self._epoll.unregister(listener.descriptor)
+                self._epoll.unregister(descriptor)
             except OSError as error:
                 _telemetry.debug("epoll had forgotten a listener: %s", error)
         listener.close()

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from stentor.edge.admission import Admission, Claim
+from stentor.gate.tickets import ON_STAGE
 from stentor.limits import (
     GATES_MAX,
     LEASE_ENDS_PER_TICK,
@@ -130,7 +131,7 @@ class Leases(Generic[_H]):
         if stamp / 1e9 < now - STAMP_S or (before is not None and stamp <= before.stamp):
             return "elsewhere", None
         until = now + admission.lease_until_s - wall_s
-        lease = Lease(number, stamp, admission.prefix, until, now, admission.rank)
+        lease = Lease(number, stamp, admission.prefix, until, now, min(admission.rank, ON_STAGE))
         if before is not None:
             before.displaced |= displaced is not None
             lease.follow(before, now)
@@ -222,10 +223,12 @@ class Leases(Generic[_H]):
         return holder.lease if holder is not None else self._absent.get(number)
 
     def _remember(self, lease: Lease) -> None:
-        self._absent[lease.number] = lease
-        self._absent.move_to_end(lease.number)
-        if len(self._absent) > LEASES_KEPT_MAX:
-            self._absent.popitem(last=False)
+        absent, number = self._absent, lease.number
+        if number in absent:
+            absent.move_to_end(number)
+        elif len(absent) >= LEASES_KEPT_MAX:
+            absent.popitem(last=False)
+        absent[number] = lease
 
     def _look_again(self, lease: Lease, now: float) -> None:
         """Put a number into the bucket of the second in which something may be due."""
