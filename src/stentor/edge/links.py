@@ -98,7 +98,7 @@ class Link:
                 self.status, self.heard_at = _statuses.decode(data), now
         return True
 
-    def give(self, descriptors: list[int], admissions: list[Admission]) -> bool:
+    def give(self, descriptors: Sequence[int], admissions: Sequence[Admission]) -> bool:
         """Hand some connections over, all or none; what was handed over is closed here."""
         if self.socket is None:
             return False
