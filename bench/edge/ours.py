@@ -32,7 +32,7 @@ def stentor(
 
     Args:
         cadence: what `--cadence` is given.
-        edges: pairs (with TLS: processes) behind one door.
+        edges: pairs of gate and edge behind one door.
         tls: certificate and key.
         core: where its processes run; None: anywhere.
         more: further settings, as flags.
@@ -62,11 +62,12 @@ def stentor(
 
 
 def door_commands(index: int, door_fd: int, flags: list[str]) -> list[list[str]]:
-    """The processes of one pair, as the supervisor starts them; with TLS they are one."""
+    """The processes of one pair, as the supervisor starts them."""
     program = [sys.executable, "-m", "stentor"]
-    kinds = ("edge",) if "--tls-cert" in flags else ("edge", "gate")
+    number = ["--index", str(index)]
     return [
-        [*program, kind, "--index", str(index), "--door-fd", str(door_fd), *flags] for kind in kinds
+        [*program, "edge", *number, *flags],
+        [*program, "gate", *number, "--door-fd", str(door_fd), *flags],
     ]
 
 

@@ -115,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     add("radio", _radio, "run only the radio process: MP3, AAC and Ogg Opus for the edges")
     add("usher", _usher, "run only the usher: who waits, who comes in, the ladder, the ledger")
     gate = add("gate", _gate, "run only one gate: the public door, which hands listeners to edges")
-    edge = add("edge", _edge, "run only one edge: the listeners, and with TLS the door as well")
+    edge = add("edge", _edge, "run only one edge: the listeners")
     for name, one in (("gate", gate), ("edge", edge)):
         one.add_argument("--index", type=int, default=0, help=f"which {name} of this node, from 0")
-        one.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
+    gate.add_argument("--door-fd", type=int, help=argparse.SUPPRESS)
     shield = add("shield", _shield, "run only the shield, which tells the kernel whom to refuse")
     shield.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
     shield.add_argument(
@@ -265,7 +265,7 @@ def _gate(options: argparse.Namespace) -> None:
 def _edge(options: argparse.Namespace) -> None:
     from stentor import node
 
-    node.run_edge(_settings(options), options.index, options.door_fd)
+    node.run_edge(_settings(options), options.index)
 
 
 def _shield(options: argparse.Namespace) -> int:

@@ -161,7 +161,7 @@ HANDED_AT_ONCE = 240
 """Connections one message of a gate hands to an edge; the kernel takes 253 at most. The more, the
 less of each other's caches gate and edge displace: of 64 each costs a fifth more."""
 HATCH_MESSAGE_BYTES = 64 * 1024
-"""One message between gate and edge: 240 admissions have about 16 kB."""
+"""One message between gate and edge: 240 admissions have about 16 kB, 30 with their keys."""
 EDGE_SILENT_S = 2.0
 """An edge says how it stands twice a second; a silent one is given nobody."""
 GATES_MAX = 64
@@ -297,6 +297,16 @@ URING_SENDS_MIN = 8
 """Fewer are cheaper one by one."""
 URING_BYTES = 256 * 1024
 """The longest run of frames that is sent that way: many seconds; a longer one is written."""
+SECURED_READS_MAX = 64
+"""Reads in a row that bring a TLS connection no further: 16 kB each, or one byte."""
+SECURED_UNSENT_BYTES = 64 * 1024
+"""Enciphered for one connection at once, and held until its socket takes them."""
+SEALED_BYTES = 2 * 1024 * 1024
+"""Records sealed side by side before they are sent: mostly those of a whole slot. Going to and fro
+between cipher and kernel more often costs a tenth."""
+RECORDS_MAX = 2**24
+"""Records one key seals (RFC 8446 section 5.5 allows AES-GCM 24 million): 38 days of five a second.
+Then the connection ends, and the player comes back."""
 CADENCES_MS = (200, 500, 1_000, 2_000)
 """How often listeners can be sent to; each step about halves what an edge has to do."""
 CADENCE_BUSY_MAX = 0.6

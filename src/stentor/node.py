@@ -98,29 +98,16 @@ def run_gate(settings: Settings, index: int, door_fd: int | None) -> None:
     )
 
 
-def run_edge(settings: Settings, index: int, door_fd: int | None) -> None:
-    """Be one edge until asked to stop: alone, or with TLS the door as well.
+def run_edge(settings: Settings, index: int) -> None:
+    """Be one edge until asked to stop.
 
     Args:
         index: which edge of this node, from 0.
-        door_fd: as for a gate; only looked at with TLS.
     """
     from stentor import edge
 
     paths, clock = Paths(settings.data_dir), SystemClock()
-    name = f"edge-{index}"
-    if settings.tls_cert:
-        door, aside = _inherited(settings, door_fd), bind_aside(settings)
-        _run(
-            name,
-            settings,
-            paths,
-            lambda stop: edge.serve(
-                settings, paths, clock, stop, door=door, index=index, aside=aside
-            ),
-        )
-        return
-    with _process(name, settings, paths):
+    with _process(f"edge-{index}", settings, paths):
         edge.run_edge(settings, paths, clock, index, _stop_on_signals)
     _telemetry.info("stopped")
 

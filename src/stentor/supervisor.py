@@ -86,15 +86,12 @@ class Supervisor:
         program = [sys.executable, "-m", "stentor"]
         singles = ("stage", "usher", "radio", "web")
         plan = [Child(name, [*program, name, *self._flags]) for name in singles]
-        # TLS state cannot be handed over: then each edge is its own gate.
-        kinds = ("edge",) if self._settings.tls_cert else ("edge", "gate")
-        for kind in kinds:
-            for index in range(self._settings.edge_count):
-                command = [*program, kind, "--index", str(index)]
-                if kind == kinds[-1]:
-                    command += ["--door-fd", str(door_fd)]
-                inherited = (door_fd,) if kind == kinds[-1] else ()
-                plan.append(Child(f"{kind}-{index}", [*command, *self._flags], inherited))
+        for index in range(self._settings.edge_count):
+            command = [*program, "edge", "--index", str(index)]
+            plan.append(Child(f"edge-{index}", [*command, *self._flags]))
+        for index in range(self._settings.edge_count):
+            command = [*program, "gate", "--index", str(index), "--door-fd", str(door_fd)]
+            plan.append(Child(f"gate-{index}", [*command, *self._flags], (door_fd,)))
         if self._shields():
             command = [*program, SHIELD, "--with-parent", *self._flags]
             plan.append(Child(SHIELD, command, vital=False))

@@ -69,7 +69,7 @@ class Room:
         listener.behind = Behind(admission)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering
-        listener.lane = self.gathering.lane("opus", chunked=False)
+        listener.lane = self.gathering.lane("opus", chunked=False, sealing=None)
         return listener
 
     def heard(self, number: int) -> bytes:
@@ -233,7 +233,7 @@ def test_who_comes_together_hears_what_each_alone_hears(
         listener.behind = None
     room.peers[1 + 5].close()  # before a byte was sent
     room.delivery.drop(crowd[7], "")  # it has given way meanwhile
-    lane = room.gathering.lane("opus", chunked=False)
+    lane = room.gathering.lane("opus", chunked=False, sealing=None)
     room.delivery.begin_together(room.gathering, lane, crowd)
     heard = [room.heard(number) if number != 1 + 5 else b"" for number in range(13)]
     slow = crowd[3]

@@ -1,5 +1,9 @@
 """The ring must do exactly what one `write` after the other does."""
 
+import array
+import ctypes
+import errno
+import mmap
 import random
 import resource
 import socket
@@ -7,7 +11,9 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from stentor.edge.listener import write_all
+from stentor.edge.admission import Admission
+from stentor.edge.listener import Listener
+from stentor.edge.sender import write_each
 from stentor.edge.uring import Uring
 from stentor.limits import URING_BYTES, URING_SENDS
 
@@ -47,6 +53,28 @@ def test_everybody_gets_everything_in_order(
         assert all(theirs.recv(len(data) + 1) == data for _, theirs in some)
 
 
+def test_everybody_gets_their_own(
+    ring: Uring, pairs: list[tuple[socket.socket, socket.socket]]
+) -> None:
+    chance = random.Random(2)
+    memory = mmap.mmap(-1, URING_SENDS * 600)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for _ in range(12):
+        some = chance.sample(pairs, chance.choice([1, 7, 600, URING_SENDS]))
+        size = chance.randint(1, 600)
+        memory[: len(some) * size] = chance.randbytes(len(some) * size)
+        some[0][1].close()
+        some[0][0].setblocking(False)
+        ours = array.array("i", [one.fileno() for one, _ in some])
+        assert ring.write_each(ours, address, size) == [(0, -errno.EPIPE)]
+        for number, (_, theirs) in enumerate(some[1:], start=1):
+            assert theirs.recv(size + 1) == memory[number * size : (number + 1) * size]
+        pairs.remove(some[0])
+        some[0][0].close()
+        assert ring.write_all([one.fileno() for one, _ in some[1:]], b"all") == ([], [])
+        assert all(theirs.recv(9) == b"all" for _, theirs in some[1:])
+
+
 def test_who_is_full_and_who_has_gone_is_told_as_by_write(
     ring: Uring, pairs: list[tuple[socket.socket, socket.socket]]
 ) -> None:
@@ -72,7 +100,9 @@ def test_who_is_full_and_who_has_gone_is_told_as_by_write(
 def _one_by_one(
     descriptors: Collection[int], data: bytes
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    return write_all(dict.fromkeys(descriptors), data)
+    admission = Admission("space", "opus")
+    short, gone = write_each([Listener(one, admission) for one in descriptors], data)
+    return [(descriptor, sent) for descriptor, _, sent in short], gone
 
 
 def test_without_descriptors_there_is_no_ring() -> None:

@@ -13,6 +13,7 @@ from stentor.edge.answer import (
     shared,
 )
 from stentor.edge.icy import format_of
+from stentor.edge.records import Keys
 from stentor.errors import Refused, Unavailable
 from stentor.limits import FULL_RETRY_S, MOVES_S
 from stentor.record import Cursor
@@ -41,6 +42,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True, gc=False):
         stamp: when it was admitted, exactly (`leases.py`); 0 without a ticket.
         lease_until_s: when the ticket's lease ends, UTC seconds; 0 without a ticket.
         prefix: a keyed hash of the network it comes from; 0: not told.
+        keys: what its connection's records are sealed with; None without TLS.
     """
 
     space: str
@@ -54,6 +56,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stamp: int = 0
     lease_until_s: int = 0
     prefix: int = 0
+    keys: Keys | None = None
 
     @property
     def resumes_at(self) -> Cursor | None:

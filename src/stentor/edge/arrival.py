@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 
 from stentor.edge.admission import Admission
+from stentor.edge.certificate import Certificate
 from stentor.edge.conversation import Conversations
 from stentor.edge.doorstep import Listeners, Quick
 from stentor.edge.request import find_head, parse_head
@@ -52,7 +53,7 @@ class Arrival:
             if not self.wire.shaken:
                 self.wire.shake()
             while True:
-                data = self.wire.socket.recv(READ_BYTES)
+                data = self.wire.talk.recv(READ_BYTES)
                 if not data:
                     self.over = True
                     break
@@ -67,7 +68,7 @@ class Arrival:
             return False
         except StentorError:
             pass  # whoever it is met by will find the same, and say so
-        except (OSError, ValueError):  # ValueError: TLS refuses a socket that is gone
+        except OSError:
             self.over = True
         return True
 
@@ -131,7 +132,7 @@ class Arrivals:
         self,
         connection: socket.socket,
         peer: str,
-        tls: ssl.SSLContext,
+        certificate: Certificate,
         release: Callable[[], None],
         now: float,
         *,
@@ -144,8 +145,8 @@ class Arrivals:
         """
         patience_s = self._conversations.deadlines
         try:
-            wire = Wire(connection, peer, tls, patience_s.stuck_s)
-        except (OSError, ValueError):  # TLS refuses a socket that is gone
+            wire = Wire(connection, peer, certificate, patience_s.stuck_s)
+        except OSError:  # out of memory
             connection.close()
             release()
             return
@@ -199,10 +200,12 @@ class Arrivals:
             given = self._quick(request, visitor, b"")
         except StentorError:
             return False  # the same will be found, and answered, by a task
-        if not isinstance(given, Admission) or self._listeners.is_full:
+        if not isinstance(given, Admission) or self._listeners.is_full or not wire.is_clear:
             return False
-        assert isinstance(wire.socket, ssl.SSLSocket), "whoever speaks plain HTTP is refused"
-        self._listeners.admit(wire.socket, given)
+        try:
+            self._listeners.admit(*wire.hand_over(given))
+        except ConnectionAbortedError:
+            return False
         arrival.release()
         return True
 

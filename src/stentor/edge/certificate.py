@@ -1,18 +1,24 @@
 """How the door speaks TLS: its terms, and a certificate that is read again when it has changed."""
 
 import logging
+import socket
 import ssl
 from pathlib import Path
 
 from stentor.clock import Clock
 from stentor.config import Settings
+from stentor.edge.keylog import Keylog
+from stentor.edge.secured import Secured
 from stentor.errors import Unavailable
 from stentor.limits import TLS_TICKET_KEYS_S
 
 _telemetry = logging.getLogger(__name__)
 _Versions = tuple[tuple[int, int, int], ...]
-CIPHERS_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
+CIPHERS_1_2 = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20"
 """Forward secret and authenticated; TLS 1.3 has no others. OpenSSL chooses its own for that."""
+PRIORITIZE_CHACHA = 1 << 21
+"""Not named by the ssl module before Python 3.12. A phone without AES in its processor asks for
+ChaCha20 first, and has it; with everybody else the server chooses."""
 TICKETS = 1
 """Sessions a client is given to come back with. Each costs 20 us of the 250 us of a handshake."""
 
@@ -34,10 +40,20 @@ class Certificate:
         self._clock = clock
         self._made_at = clock.now()
         self._versions: _Versions = ()
+        self._keylog = Keylog()
         self.context: ssl.SSLContext | None = None
         if settings.tls_cert:
             self._versions = self._look()
             self.context = self._read()
+
+    def secure(self, connection: socket.socket) -> Secured:
+        """A new connection as one that speaks TLS.
+
+        Raises:
+            OSError: it has gone.
+        """
+        assert self.context is not None, "only asked where there is TLS"
+        return Secured(connection, self.context, self._keylog)
 
     def refresh(self) -> None:
         """Give new connections the certificate that is there now, if it can be used.
@@ -78,11 +94,11 @@ class Certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-        # The client's order: a phone without AES in its processor prefers ChaCha20.
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | PRIORITIZE_CHACHA
         context.set_ciphers(CIPHERS_1_2)
         context.num_tickets = TICKETS
         context.set_alpn_protocols(["http/1.1"])
+        self._keylog.attach(context)
         try:
             context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:

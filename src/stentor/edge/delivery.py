@@ -18,6 +18,7 @@ from stentor.edge.greeting import Greetings
 from stentor.edge.lane import Lane, Slot, carry
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener, unacknowledged
+from stentor.edge.records import Seals
 from stentor.edge.sender import Sender
 from stentor.errors import Corrupt
 from stentor.limits import (
@@ -57,6 +58,7 @@ class Delivery:
         clients: Shares,
         leases: Leases[Listener],
         url: str = "",
+        seals: Seals | None = None,
     ) -> None:
         """Begin with nobody.
 
@@ -64,6 +66,7 @@ class Delivery:
             clients: whose share each listener gives back.
             leases: by which they listen.
             url: the node's public address.
+            seals: the keys of those who listen through TLS; None: nobody does.
         """
         self._epoll = epoll
         self._clients = clients
@@ -81,7 +84,7 @@ class Delivery:
         self._backlog = Backlog()
         self._greetings = Greetings(self._backlog, cadence, clock, url)
         self._called: deque[tuple[Gathering, Lane, Slot, float]] = deque()
-        self._sender = Sender()
+        self._sender = Sender(seals)
 
     def open(self) -> None:
         """Get ready to send. To be called by the thread that sends."""
@@ -106,7 +109,6 @@ class Delivery:
             listener.close()
             return False
         self.listeners[listener.descriptor] = listener
-        self._sender.plain = listener.wire is None
         return True
 
     def happened(self, listener: Listener, event: int) -> None:
@@ -142,11 +144,12 @@ class Delivery:
             behind.position = ring.position_of(offset)
         key = (ring.head, behind.position, slot.position, int(self.now))
         if offset is None and lane.greeting[0] == key:
-            behind.pending, behind.position = lane.greeting[1], slot.position
+            data, behind.position = lane.greeting[1], slot.position
         else:
-            behind.pending = self._greetings.of(gathering, listener, behind)
+            data = self._greetings.of(gathering, listener, behind)
             if offset is None and behind.position == slot.position:
-                lane.greeting = (key, behind.pending)  # a crowd that comes at once shares it
+                lane.greeting = (key, data)  # a crowd that comes at once shares it
+        behind.pending = listener.sealed(data)
         behind.admission = None
         behind.stuck_since = self.now
         self._catch_up(listener, behind)
@@ -178,7 +181,7 @@ class Delivery:
             data = self._greetings.of(gathering, first, behind)
             if behind.position != slot.position:  # one greeting does not reach so far
                 for listener in members.values():
-                    listener.behind = behind.twin(data)
+                    listener.behind = behind.twin(listener.sealed(data))
                     self._catch_up(listener, listener.behind)
                 return
             lane.greeting = (key, data)
@@ -253,10 +256,10 @@ class Delivery:
     def _send(self, members: dict[int, Listener], data: bytes, slot: Slot) -> None:
         """One `send` for each of some in a slot; whoever cannot take all of it waits for room."""
         short, gone = self._sender.send(members, data)
-        for descriptor, sent in short:
+        for descriptor, pending, sent in short:
             listener = members[descriptor]
             behind = listener.behind = Behind()
-            behind.pending, behind.sent, behind.position = data, sent, slot.position
+            behind.pending, behind.sent, behind.position = pending, sent, slot.position
             self._fall_behind(listener, behind)
         for descriptor in gone:
             self.drop(members[descriptor], "left")
@@ -293,10 +296,11 @@ class Delivery:
 
     def _end(self, listener: Listener, last: bytes) -> None:
         behind = listener.behind = listener.behind or Behind()
-        # Whoever is behind first gets the rest of the frame that it has begun with.
-        behind.pending, behind.sent = behind.pending[behind.sent :] + last, 0
         behind.ends = True
         try:
+            last = listener.sealed(last) + (listener.seal.end() if listener.seal else b"")
+            # Whoever is behind first gets the rest of the frame that it has begun with.
+            behind.pending, behind.sent = behind.pending[behind.sent :] + last, 0
             if listener.push(behind):
                 self.drop(listener, "")
             else:
@@ -370,7 +374,7 @@ class Delivery:
                 following = self._backlog.following(listener, behind)
                 if following is None:
                     break
-                behind.pending = following
+                behind.pending = listener.sealed(following)
                 if not following:
                     self._reach_place(listener, behind)
                     return

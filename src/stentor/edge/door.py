@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 
@@ -230,7 +229,7 @@ class Door:
             self._arrivals.meet(
                 self._socket(descriptor),
                 peer,
-                self._certificate.context,
+                self._certificate,
                 self._share_of(client),
                 now,
                 counted=bool(client),
@@ -290,11 +289,11 @@ class Door:
         self._start(self._serve(wire, data, caller.due, release, unsent, ends=ends))
 
     def _hand_over(self, wire: Wire, admission: Admission, release: Callable[[], None]) -> None:
-        connection = wire.socket
-        if isinstance(connection, ssl.SSLSocket):
-            self._listeners.admit(connection, admission)
-        else:
-            self._listeners.admit(connection.detach(), admission)
+        try:
+            self._listeners.admit(*wire.hand_over(admission))
+        except ConnectionAbortedError as error:
+            _telemetry.error("a listener could not be handed over: %s", error)
+            wire.close()
         release()
 
     def _sweep(self) -> None:
@@ -335,13 +334,13 @@ class Door:
     async def _turn_away(self, connection: socket.socket, peer: str) -> None:
         """A clear word to whom there is no place for."""
         try:
-            tls = self._certificate.context
-            wire = Wire(connection, peer, tls, self._conversations.deadlines.stuck_s)
+            certificate = self._certificate if self._certificate.context is not None else None
+            wire = Wire(connection, peer, certificate, self._conversations.deadlines.stuck_s)
             patience_s = self._conversations.deadlines.header_s
             if await self._shake(wire, asyncio.get_running_loop().time() + patience_s):
                 await self._conversations.send(wire, full(), None, keep=False)
                 await wire.finish()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             _telemetry.debug("a connection broke: %s", type(error).__name__)
         finally:
             self._turned_away -= 1
@@ -386,7 +385,7 @@ class Door:
                 await self._conversations.send(wire, full(), None, keep=False)
                 await wire.finish()
                 admission = None
-        except (OSError, ValueError) as error:  # ValueError: TLS refuses a socket that is gone
+        except OSError as error:
             _telemetry.debug("a connection broke: %s", type(error).__name__)
         except asyncio.CancelledError:
             _telemetry.debug("a connection was let go, to make room or to end")

@@ -12,7 +12,6 @@ import itertools
 import logging
 import os
 import select
-import ssl
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -75,8 +74,8 @@ class Listeners(Protocol):
         """How many may still be let in here when nobody counts for the whole node."""
         ...
 
-    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
-        """Take a connection over; a plain one is a descriptor."""
+    def admit(self, descriptor: int, admission: Admission) -> None:
+        """Take a connection over."""
         ...
 
     @property

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import select
-import ssl
 import threading
 from collections.abc import Callable, Iterable
 
@@ -26,6 +25,7 @@ from stentor.edge.listener import Listener
 from stentor.edge.measures import Bounds, Measures
 from stentor.edge.quota import processor_share
 from stentor.edge.radio import Line
+from stentor.edge.records import Seals
 from stentor.edge.reporting import Reporting
 from stentor.edge.status import Status
 from stentor.edge.throttle import Throttle
@@ -76,12 +76,14 @@ class Fanout(threading.Thread):
         url: str = "",
         lease_grace_s: float = LEASE_GRACE_S,
         bounds: Bounds | None = None,
+        seals: Seals | None = None,
     ) -> None:
         """Nothing is sent before `run`.
 
         Args:
             url: the node's public address.
             bounds: what is known of how many it can hold.
+            seals: for the keys of those who listen through TLS; None: nobody does.
         """
         super().__init__(name="fanout", daemon=True)
         self._paths, self._clock = paths, clock
@@ -98,7 +100,7 @@ class Fanout(threading.Thread):
         self.cadence: Cadence = throttle.cadence
         leases: Leases[Listener] = Leases(clock.now(), lease_grace_s)
         clients = Shares(client_listeners_max)
-        self._delivery = Delivery(self._epoll, clock, self.cadence, clients, leases, url)
+        self._delivery = Delivery(self._epoll, clock, self.cadence, clients, leases, url, seals)
         self._radio = Line(paths.socket("radio"), self.hear, self.forget)
         measures = Measures(bounds or Bounds(listeners_max, egress_max=throttle.egress_max))
         self._reporting = Reporting(
@@ -114,6 +116,7 @@ class Fanout(threading.Thread):
             lambda: sum(one.radio_count for one in self._gatherings.values()),
             self._reporting,
             listeners_max,
+            seals,
         )
         self._idle_s = self._cpu_s = self._lag_ms = 0.0
         self._ticked_at = clock.now()
@@ -148,9 +151,9 @@ class Fanout(threading.Thread):
         """Listeners held, those not yet looked at included. To be called from any thread."""
         return len(self._delivery.listeners) + len(self._intake.inbox)
 
-    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
-        """Take over a connection, a plain one as a descriptor. To be called from any thread."""
-        self._intake.inbox.append((connection, admission))
+    def admit(self, descriptor: int, admission: Admission) -> None:
+        """Take over a connection. To be called from any thread."""
+        self._intake.inbox.append((descriptor, admission))
         self._ring()
 
     def claim(self, claims: Iterable[Claim]) -> None:
@@ -159,7 +162,7 @@ class Fanout(threading.Thread):
         self._ring()
 
     def take(self, connections: Iterable[tuple[int, Admission]]) -> None:
-        """Take over plain connections, as descriptors. To be called from this loop alone."""
+        """Take over connections, as descriptors. To be called from this loop alone."""
         self._intake.inbox.extend(connections)
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:

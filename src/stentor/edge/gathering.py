@@ -50,7 +50,7 @@ class Gathering:
         self.measured = 0
         self.attendance = Attendance()
         self.low = False
-        self._lanes: dict[tuple[str, bool, bool], Lane] = {}
+        self._lanes: dict[tuple[str, bool, bool, bool | None], Lane] = {}
         self._feeds: dict[str, Feed] = {}
 
     @property
@@ -76,12 +76,14 @@ class Gathering:
         feed = self._feeds.get(format_of(name))
         return self.space.streams[name] if feed is None else feed.streams[name]
 
-    def lane(self, stream: str, *, chunked: bool) -> Lane:
-        """The lane of a stream and a framing."""
-        key = stream, chunked, self.low and stream in LOWERED
+    def lane(self, stream: str, *, chunked: bool, sealing: bool | None) -> Lane:
+        """The lane of a stream and a framing. Args: sealing: as `Lane` has it."""
+        low = self.low and stream in LOWERED
+        key = stream, chunked, low, sealing
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(chunked=chunked, wish=stream, low=key[2])
+            lane = Lane(chunked=chunked, wish=stream, low=low, sealing=sealing)
+            self._lanes[key] = lane
         return lane
 
     def crossing(self, lane: Lane) -> Lane | None:
@@ -92,7 +94,7 @@ class Gathering:
         source = lane.stream
         if lane.low == self.low or lane.wish not in LOWERED or source is None:
             return None
-        target = self.lane(lane.wish, chunked=lane.chunked)
+        target = self.lane(lane.wish, chunked=lane.chunked, sealing=lane.sealing)
         stream = self.stream(target.name)
         if (
             source.over
@@ -112,7 +114,8 @@ class Gathering:
 
     def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> Lane:
         """One more, in which lane. Args: line: to the radio process."""
-        lane = self.lane(admission.stream, chunked=admission.chunked)
+        sealing = listener.seal.together if listener.seal is not None else None
+        lane = self.lane(admission.stream, chunked=admission.chunked, sealing=sealing)
         if lane.radio and lane.radio not in self._feeds:
             self._feeds[lane.radio] = Feed(self.space.space, lane.radio, line, self._change, now)
         listener.lane, listener.gathering = lane, self

@@ -5,13 +5,13 @@ import contextlib
 import itertools
 import os
 import socket
-import ssl
 from collections import deque
 from pathlib import Path
 
 from stentor.clock import Clock
 from stentor.edge.admission import Admission, Claim, full, whole
 from stentor.edge.links import Link, Links
+from stentor.edge.records import Seal
 from stentor.edge.status import Status
 from stentor.limits import (
     CLAIMS_AT_ONCE,
@@ -72,10 +72,9 @@ class Edges(Links):
         """How the gate's own edge stands, as it said last."""
         return self._home.status
 
-    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
+    def admit(self, descriptor: int, admission: Admission) -> None:
         """Hand a connection over, with all others that come in the same moment."""
-        assert isinstance(connection, int), "what TLS knows of a connection cannot be handed over"
-        self._waiting.append((connection, admission, self._clock.now()))
+        self._waiting.append((descriptor, admission, self._clock.now()))
         self._spare -= 1
         self._flush_soon()
 
@@ -136,6 +135,10 @@ def claim_of(admission: Admission) -> Claim:
 
 
 def _turn_away(descriptor: int, admission: Admission, wall_time_s: float) -> None:
+    word = whole(full(), chunked=admission.chunked, wall_time_s=wall_time_s)
     with contextlib.suppress(OSError), socket.socket(fileno=descriptor) as connection:
-        connection.send(whole(full(), chunked=admission.chunked, wall_time_s=wall_time_s))
+        if admission.keys is not None:
+            seal = Seal.alone(admission.keys)
+            word = seal.seal(word) + seal.end()
+        connection.send(word)
         connection.shutdown(socket.SHUT_WR)

@@ -3,7 +3,8 @@
 Belongs to the thread that sends; only `inbox` and `claims` are filled by others.
 """
 
-import ssl
+import contextlib
+import os
 from collections import deque
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from stentor.edge.lane import Lane
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener
 from stentor.edge.radio import Line
+from stentor.edge.records import Seal, Seals
 from stentor.edge.reporting import Reporting
 from stentor.ids import SpaceId
 from stentor.limits import (
@@ -45,6 +47,7 @@ class Intake:
         radio_count: Callable[[], int],
         reporting: Reporting,
         listeners_max: int,
+        seals: Seals | None,
     ) -> None:
         """Begin with nobody.
 
@@ -53,8 +56,9 @@ class Intake:
             line: to the radio process.
             radio_count: how many listen by radio.
             reporting: knows what the usher wants, and what can be held.
+            seals: the keys of those who listen through TLS; None: nobody does.
         """
-        self.inbox: deque[tuple[int | ssl.SSLSocket, Admission]] = deque()
+        self.inbox: deque[tuple[int, Admission]] = deque()
         self.claims: deque[Claim] = deque(maxlen=CLAIMS_WAITING_MAX)
         self._delivery = delivery
         self._leases = leases
@@ -66,6 +70,7 @@ class Intake:
         self._reporting = reporting
         self._busy_since: float | None = None
         self._listeners_max = listeners_max
+        self._seals = seals
 
     @property
     def is_busy(self) -> bool:
@@ -91,8 +96,8 @@ class Intake:
         together: dict[Lane, tuple[Gathering, list[Listener]]] = {}
         wall_s = self._clock.wall_time() / 1e9
         for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
-            connection, admission = self.inbox.popleft()
-            listener = _listener(connection, admission)
+            descriptor, admission = self.inbox.popleft()
+            listener = Listener(descriptor, admission, self._seal(descriptor, admission))
             if not self._delivery.add(listener):
                 continue
             gathering = self._take_in(listener, admission, wall_s)
@@ -110,10 +115,17 @@ class Intake:
         for lane, (gathering, listeners) in together.items():
             self._delivery.begin_together(gathering, lane, listeners)
 
+    def _seal(self, descriptor: int, admission: Admission) -> Seal | None:
+        if admission.keys is None:
+            return None
+        assert self._seals is not None, "a node speaks TLS at all its gates, or at none"
+        return self._seals.take(descriptor, admission.keys)
+
     def close(self) -> None:
         """Let go of those who wait."""
-        for connection, admission in self.inbox:
-            _listener(connection, admission).close()
+        for descriptor, _ in self.inbox:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
         self.inbox.clear()
 
     @property
@@ -175,9 +187,3 @@ class Intake:
             return len(self._delivery.listeners) - len(self._leases) > max(1, most)
         # Without an usher there are no tickets; radio players could show none in any case.
         return bool(format_of(admission.stream)) and self._radio_count() > most
-
-
-def _listener(connection: int | ssl.SSLSocket, admission: Admission) -> Listener:
-    if isinstance(connection, int):
-        return Listener(connection, admission)
-    return Listener(connection.fileno(), admission, connection)

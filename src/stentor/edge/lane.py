@@ -36,9 +36,10 @@ class Slot:
 
 
 class Lane:
-    """All listeners of one stream who understand the same framing.
+    """All listeners of one stream who understand the same framing, in the same security.
 
     Attributes:
+        sealing: None: they listen in the clear; else whether many can be sealed for at once.
         wish: the name of what they asked for.
         radio: its format if it is a radio stream, else empty.
         low: whether they hear its low rendition instead, for everybody has to.
@@ -60,13 +61,17 @@ class Lane:
         "held",
         "low",
         "radio",
+        "sealing",
         "slots",
         "stream",
         "wish",
     )
 
-    def __init__(self, *, chunked: bool, wish: str = "", low: bool = False) -> None:
+    def __init__(
+        self, *, chunked: bool, wish: str = "", low: bool = False, sealing: bool | None = None
+    ) -> None:
         self.chunked = chunked
+        self.sealing = sealing
         self.wish = wish
         self.radio = format_of(wish)
         self.low = low

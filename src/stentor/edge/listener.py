@@ -5,20 +5,16 @@ import contextlib
 import fcntl
 import os
 import socket
-import ssl
 import termios
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stentor.edge.admission import Admission
 from stentor.edge.leases import Lease
+from stentor.edge.records import Seal
 
 if TYPE_CHECKING:
     from stentor.edge.gathering import Gathering
     from stentor.edge.lane import Lane, Slot
-
-_Short = list[tuple[int, int]]
-WOULD_BLOCK = (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError)
 
 
 def unacknowledged(descriptor: int) -> int:
@@ -34,7 +30,7 @@ class Behind:
 
     Attributes:
         admission: what it was let in for, until it has begun.
-        pending: the bytes being sent, mostly a shared frame.
+        pending: the bytes being sent, mostly a shared frame; through TLS, its records.
         sent: how many of them were taken.
         position: of the next frame in the ring.
         offset: of the next record, while it reads from the log; -1 in the ring.
@@ -81,7 +77,7 @@ class Listener:
     """One admitted connection. While it is in its slot's place nothing here ever changes.
 
     Attributes:
-        wire: the connection where it is more than a descriptor: its TLS state.
+        seal: what its records are sealed with; None without TLS.
         client: who is counted for it; empty: nobody.
         gathering: its Space with all who listen to it, once it has a place there.
         lane: with whom it shares its bytes, likewise.
@@ -90,14 +86,12 @@ class Listener:
         behind: None while it has what its slot has, and before it was looked at.
     """
 
-    __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "lease", "slot", "wire")
+    __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "lease", "seal", "slot")
 
-    def __init__(
-        self, descriptor: int, admission: Admission, wire: ssl.SSLSocket | None = None
-    ) -> None:
-        """Take a connection over; a plain one is a descriptor and nothing more."""
+    def __init__(self, descriptor: int, admission: Admission, seal: Seal | None = None) -> None:
+        """Take a connection over."""
         self.descriptor = descriptor
-        self.wire = wire
+        self.seal = seal
         self.client = admission.client
         self.gathering: Gathering | None = None
         self.lane: Lane | None = None
@@ -105,21 +99,25 @@ class Listener:
         self.lease: Lease | None = None
         self.behind: Behind | None = None
 
+    def sealed(self, data: bytes) -> bytes:
+        """What its socket is written for some bytes: with TLS their records.
+
+        Raises:
+            OSError: its key may seal no more.
+        """
+        return self.seal.seal(data) if self.seal is not None else data
+
     def push(self, behind: Behind) -> bool:
         """Send what is pending; True when the socket took all of it.
 
         Raises:
             OSError: the listener has gone.
         """
-        # TLS wants a write it refused again with the very same bytes: `pending` keeps them.
         while behind.sent < len(behind.pending):
             view = memoryview(behind.pending)[behind.sent :] if behind.sent else behind.pending
             try:
-                if self.wire is None:
-                    behind.sent += os.write(self.descriptor, view)
-                else:
-                    behind.sent += self.wire.send(view)
-            except WOULD_BLOCK:
+                behind.sent += os.write(self.descriptor, view)
+            except BlockingIOError:
                 return False
         behind.pending = b""
         behind.sent = 0
@@ -127,64 +125,11 @@ class Listener:
 
     def close(self) -> None:
         """End the connection; the end of an answer still reaches it."""
-        ends = self.behind is not None and self.behind.ends
-        if self.wire is None and not ends:
-            try:
+        if self.seal is not None:
+            self.seal.forget()
+        with contextlib.suppress(OSError):  # an error that was left to be told; it is closed
+            if self.behind is None or not self.behind.ends:
                 os.close(self.descriptor)
-            except OSError:  # an error that was left to be told; it is closed
                 return
-            return
-        wire: socket.socket | None = self.wire
-        with contextlib.suppress(OSError):
-            if self.wire is not None and ends:
-                self.wire.unwrap()  # sends close_notify: the answer was whole
-            elif wire is None and ends:
-                wire = socket.socket(fileno=self.descriptor)
-        if wire is None:
-            with contextlib.suppress(OSError):
-                os.close(self.descriptor)
-            return
-        with contextlib.suppress(OSError):
-            wire.shutdown(socket.SHUT_WR)
-        wire.close()
-
-
-def write_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
-    """Write to plain connections, which are descriptors and nothing more.
-
-    Returns:
-        Those who took less, with how much; and those who have gone.
-    """
-    size, write = len(data), os.write
-    short: _Short = []
-    gone: list[int] = []
-    for descriptor in members:
-        try:
-            sent = write(descriptor, data)
-        except BlockingIOError:
-            short.append((descriptor, 0))
-        except OSError:
-            gone.append(descriptor)
-        else:
-            if sent != size:
-                short.append((descriptor, sent))
-    return short, gone
-
-
-def send_all(members: Mapping[int, Listener], data: bytes) -> tuple[_Short, list[int]]:
-    """The same for TLS."""
-    size = len(data)
-    short: _Short = []
-    gone: list[int] = []
-    for descriptor, listener in members.items():
-        assert listener.wire is not None, "a process speaks TLS with all or with none"
-        try:
-            sent = listener.wire.send(data)
-        except WOULD_BLOCK:
-            short.append((descriptor, 0))
-        except OSError:
-            gone.append(descriptor)
-        else:
-            if sent != size:
-                short.append((descriptor, sent))
-    return short, gone
+            with socket.socket(fileno=self.descriptor) as connection:
+                connection.shutdown(socket.SHUT_WR)

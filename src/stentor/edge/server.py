@@ -25,6 +25,7 @@ from stentor.edge.page import SpacePages
 from stentor.edge.proxy import Upstream
 from stentor.edge.reception import Reception
 from stentor.edge.recordings import Recordings
+from stentor.edge.records import Seals
 from stentor.edge.routes import Routes
 from stentor.edge.shelf import Shelf
 from stentor.edge.siblings import Siblings
@@ -51,6 +52,8 @@ from stentor.shield.line import Line
 from stentor.teller import Teller
 
 _telemetry = logging.getLogger(__name__)
+DESCRIPTORS_MAX = 1 << 20
+"""The most that is made use of: what the kernel allows a process unless it is told otherwise."""
 DESCRIPTORS_APART = 512
 """Descriptors that are not connections: log segments, Unix sockets, files."""
 WARM_S = 3.0
@@ -235,6 +238,7 @@ def _fanout(settings: Settings, paths: Paths, clock: Clock, index: int, bounds: 
             edges=settings.edge_count,
             ticketless=settings.ticketless_share,
         ),
+        seals=Seals(_descriptors_max()) if settings.tls_cert else None,
     )
 
 
@@ -332,5 +336,9 @@ def _failed() -> Unavailable:
 
 
 def _descriptors_free() -> int:
+    return max(1, _descriptors_max() - DESCRIPTORS_APART)
+
+
+def _descriptors_max() -> int:
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - DESCRIPTORS_APART)
+    return DESCRIPTORS_MAX if most == resource.RLIM_INFINITY else min(most, DESCRIPTORS_MAX)

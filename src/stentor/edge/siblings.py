@@ -5,7 +5,6 @@ any process of the node.
 """
 
 import asyncio
-import ssl
 from pathlib import Path
 
 from stentor.clock import Clock
@@ -58,9 +57,9 @@ class Siblings(Links):
         """How this process stands."""
         return self._fanout.status()
 
-    def admit(self, connection: int | ssl.SSLSocket, admission: Admission) -> None:
+    def admit(self, descriptor: int, admission: Admission) -> None:
         """Take a connection over."""
-        self._fanout.admit(connection, admission)
+        self._fanout.admit(descriptor, admission)
         if admission.number:
             self._tell_soon(claim_of(admission))
 

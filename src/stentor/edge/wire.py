@@ -1,7 +1,7 @@
 """A connection as awaitable reads and writes on a plain non-blocking socket, with TLS or without.
 
-The socket stays a socket: once a listener is admitted it is detached from the event loop and
-handed to the thread that sends (`fanout.py`), TLS state and all.
+The socket stays a socket: once a listener is admitted it is detached from the event loop and handed
+over, with TLS together with its keys (`secured.py`).
 """
 
 import asyncio
@@ -9,6 +9,11 @@ import contextlib
 import socket
 import ssl
 
+import msgspec
+
+from stentor.edge.admission import Admission
+from stentor.edge.certificate import Certificate
+from stentor.edge.secured import Secured
 from stentor.errors import Refused
 from stentor.limits import (
     ANSWER_STUCK_S,
@@ -21,6 +26,7 @@ from stentor.limits import (
 )
 
 READ_BYTES = 16 * 1024
+WOULD_READ = (BlockingIOError, ssl.SSLWantReadError)
 TCP_NOTSENT_LOWAT = 25
 """Not named by the socket module before Python 3.12."""
 
@@ -30,27 +36,27 @@ class Wire:
 
     Attributes:
         shaken: whether its TLS handshake is done, or it needs none.
+        talk: what is spoken over the socket: TLS, or the socket itself.
     """
 
-    __slots__ = ("_loop", "_stuck_s", "peer", "shaken", "socket")
+    __slots__ = ("_loop", "_stuck_s", "peer", "shaken", "socket", "talk")
 
     def __init__(
         self,
         connection: socket.socket,
         peer: str,
-        tls: ssl.SSLContext | None,
+        certificate: Certificate | None,
         stuck_s: float = ANSWER_STUCK_S,
     ) -> None:
+        """Take a connection that does not block. Args: certificate: None: it speaks plain HTTP."""
         self._loop = asyncio.get_running_loop()
         self._stuck_s = stuck_s
         self.peer = peer
-        self.shaken = tls is None
-        connection.setblocking(False)
-        if tls is not None:
-            connection = tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
         self.socket = connection
+        self.talk: socket.socket | Secured = connection
+        self.shaken = certificate is None
+        if certificate is not None:
+            self.talk = certificate.secure(connection)
 
     async def handshake(self) -> None:
         """Finish the TLS handshake; nothing to do without TLS.
@@ -62,7 +68,7 @@ class Wire:
         while not self.shaken:
             try:
                 self.shake()
-            except ssl.SSLWantReadError:
+            except WOULD_READ:
                 await self._readable()
             except ssl.SSLWantWriteError:
                 await self._writable()
@@ -76,15 +82,14 @@ class Wire:
             OSError: not yet (`ssl.SSLWantReadError`, `ssl.SSLWantWriteError`), or as `handshake`.
         """
         try:
-            if isinstance(self.socket, ssl.SSLSocket):
-                self.socket.do_handshake()
+            if isinstance(self.talk, Secured):
+                self.talk.do_handshake()
                 self.shaken = True
                 return
         except ssl.SSLError as error:
             if error.reason != "HTTP_REQUEST":
                 raise
-            self.socket = socket.socket(fileno=self.socket.detach())
-            self.socket.setblocking(False)
+            self.talk = self.socket
         raise Refused("request.plain", "This door speaks HTTPS: write https:// before its address.")
 
     async def receive(self) -> bytes:
@@ -95,13 +100,9 @@ class Wire:
         """
         while True:
             try:
-                return self.socket.recv(READ_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
+                return self.talk.recv(READ_BYTES)
+            except BlockingIOError:
                 await self._readable()
-            except ssl.SSLWantWriteError:
-                await self._writable()
-            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                return b""
 
     async def send(self, data: bytes) -> None:
         """Send all of it.
@@ -113,9 +114,13 @@ class Wire:
         view = memoryview(data)
         while view:
             try:
-                view = view[self.socket.send(view) :]
-            except (BlockingIOError, ssl.SSLWantWriteError):
+                view = view[self.talk.send(view) :]
+            except BlockingIOError:
                 await self.room()
+        while isinstance(self.talk, Secured) and not self.talk.is_clear:
+            await self.room()
+            with contextlib.suppress(BlockingIOError):
+                self.talk.flush()
 
     async def room(self) -> None:
         """Wait until the kernel takes some more.
@@ -129,8 +134,8 @@ class Wire:
     async def finish(self) -> None:
         """Close so that a peer still sending can read our last answer (RFC 9112 section 9.6)."""
         with contextlib.suppress(OSError, ValueError):
-            if isinstance(self.socket, ssl.SSLSocket):
-                self.socket.unwrap()  # sends close_notify; we do not wait for the peer's
+            if isinstance(self.talk, Secured):
+                self.talk.unwrap()
         with contextlib.suppress(OSError, TimeoutError):
             self.socket.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(LINGER_S):
@@ -142,6 +147,21 @@ class Wire:
     def close(self) -> None:
         """Close at once."""
         self.socket.close()
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether everything it was given was sent."""
+        return not isinstance(self.talk, Secured) or self.talk.is_clear
+
+    def hand_over(self, admission: Admission) -> tuple[int, Admission]:
+        """Give the connection away: its descriptor, and what it is admitted for, with its keys.
+
+        Raises:
+            ConnectionAbortedError: it speaks TLS, and its keys are not known.
+        """
+        if isinstance(self.talk, Secured):
+            admission = msgspec.structs.replace(admission, keys=self.talk.keys())
+        return self.socket.detach(), admission
 
     def widen(self) -> None:
         """Let the kernel hold more than one listener's sound: answers may be long."""
@@ -160,7 +180,7 @@ class Wire:
         """What arrives below TLS: after `shutdown` nobody deciphers it any more."""
         while True:
             try:
-                return socket.socket.recv(self.socket, READ_BYTES)
+                return self.socket.recv(READ_BYTES)
             except BlockingIOError:
                 await self._readable()
 

@@ -1,0 +1,193 @@
+"""A connection that speaks TLS, while a gate has it. OpenSSL never sees the socket.
+
+So what goes over the socket is seen here, record by record: at the end the connection can be given
+away as a descriptor, with the keys and the number of the next record.
+"""
+
+import contextlib
+import socket
+import ssl
+
+from stentor.edge.keylog import MASTER, TRAFFIC, Keylog, secret_of
+from stentor.edge.records import HEADER_BYTES, Keys, keys_1_2, keys_1_3
+from stentor.limits import SECURED_READS_MAX, SECURED_UNSENT_BYTES
+
+READ_BYTES = 16 * 1024
+_RANDOM = slice(11, 43)
+"""Where random bytes are in the first flight of either side: after the headers of the record and of
+the hello, and its version (RFC 5246 section 7.4.1)."""
+
+
+class Secured:
+    """One connection, with as much of a socket's methods as the door needs."""
+
+    __slots__ = (
+        "_connection",
+        "_hello",
+        "_incoming",
+        "_keylog",
+        "_outgoing",
+        "_random",
+        "_records",
+        "_talk",
+        "_told",
+        "_unsent",
+    )
+
+    def __init__(self, connection: socket.socket, context: ssl.SSLContext, keylog: Keylog) -> None:
+        """Nothing is said before `do_handshake`.
+
+        Args:
+            connection: does not block.
+            keylog: what the context tells its secrets to.
+        """
+        self._connection = connection
+        self._keylog = keylog
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._talk = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._unsent = self._hello = self._random = self._told = b""
+        self._records = 0
+        """Sent since the handshake was done."""
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake, as far as what has arrived allows.
+
+        Raises:
+            OSError: not yet (BlockingIOError, `ssl.SSLWantWriteError`); or the peer does not speak
+                TLS as we do, or left.
+        """
+        if not self._push():
+            raise ssl.SSLWantWriteError
+        for _ in range(SECURED_READS_MAX):
+            data = self._connection.recv(READ_BYTES)
+            if not data:
+                raise ConnectionResetError("the peer left during the handshake")
+            if len(self._hello) < _RANDOM.stop:
+                self._hello += data[: _RANDOM.stop]
+            self._incoming.write(data)
+            if self._shake():
+                return
+            if not self._push():
+                raise ssl.SSLWantWriteError
+        raise ConnectionAbortedError("a handshake came in too many pieces")
+
+    def _shake(self) -> bool:
+        """One step of the handshake; whether it was the last."""
+        done = False
+        try:
+            self._talk.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            self._unsent += self._outgoing.read()  # an alert, which says why
+            self._push()
+            raise
+        finally:
+            # Whose secrets these are is sure as long as they are read before another has a turn.
+            self._told += self._keylog.read()
+        said = self._outgoing.read()
+        self._random = self._random or said[_RANDOM]
+        self._unsent += said
+        if done:
+            # Of TLS 1.2 Finished alone is sealed; of TLS 1.3 all that follows it: tickets.
+            self._records = _count(said) if self._talk.version() == "TLSv1.3" else 1
+            self._push()
+        return done
+
+    def recv(self, most: int) -> bytes:
+        """What has arrived, deciphered; empty when the peer has finished sending.
+
+        Raises:
+            OSError: nothing yet (BlockingIOError), or the connection broke.
+        """
+        for _ in range(SECURED_READS_MAX):
+            if self._incoming.pending or self._talk.pending():
+                try:
+                    return self._talk.read(most)
+                except ssl.SSLZeroReturnError:
+                    return b""
+                except ssl.SSLWantReadError:
+                    self._emit()  # an answer to a KeyUpdate
+            data = self._connection.recv(READ_BYTES)
+            if not data:
+                return b""
+            self._incoming.write(data)
+        raise ConnectionAbortedError("records without content")
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send some of it; how much. The rest of its records goes out before anything else.
+
+        Raises:
+            OSError: not yet (BlockingIOError), or the connection broke.
+        """
+        self.flush()
+        taken = self._talk.write(memoryview(data)[:SECURED_UNSENT_BYTES])
+        self._emit()
+        self._push()
+        return taken
+
+    def flush(self) -> None:
+        """Send what was enciphered.
+
+        Raises:
+            OSError: not all of it yet (BlockingIOError), or the connection broke.
+        """
+        if not self._push():
+            raise BlockingIOError
+
+    def unwrap(self) -> None:
+        """Say that nothing follows; we do not wait for the peer to say so.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._talk.unwrap()
+        self._emit()
+        self._push()
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether everything was sent, so that it can be given away."""
+        return not self._unsent
+
+    def keys(self) -> Keys:
+        """What somebody else can go on sending with.
+
+        Raises:
+            ConnectionAbortedError: OpenSSL has told no secrets of this connection.
+        """
+        chosen, random = self._talk.cipher(), self._hello[_RANDOM]
+        label = TRAFFIC if self._talk.version() == "TLSv1.3" else MASTER
+        secret = secret_of(self._told, label, random)
+        if chosen is None or not secret:
+            raise ConnectionAbortedError("a connection's secrets are not known")
+        cipher, _, bits = chosen
+        if label == TRAFFIC:
+            return keys_1_3(cipher, bits, secret, self._records)
+        return keys_1_2(cipher, bits, secret, self._random + random, self._records)
+
+    def _emit(self) -> None:
+        said = self._outgoing.read()
+        self._records += _count(said)
+        self._unsent += said
+
+    def _push(self) -> bool:
+        """Whether everything is sent."""
+        if self._unsent:
+            try:
+                sent = self._connection.send(self._unsent)
+            except BlockingIOError:
+                return False
+            self._unsent = self._unsent[sent:]
+        return not self._unsent
+
+
+def _count(records: bytes) -> int:
+    """How many records there are in some."""
+    count = at = 0
+    while at < len(records):
+        count += 1
+        at += HEADER_BYTES + int.from_bytes(records[at + 3 : at + HEADER_BYTES], "big")
+    return count
