@@ -1,5 +1,6 @@
 """Sends frames to listeners: one `send` each at their turn, as much as fits to those behind."""
 
+import contextlib
 import logging
 import select
 from collections import deque
@@ -32,8 +33,7 @@ from stentor.record import Rendition
 _telemetry = logging.getLogger(__name__)
 _STALLED = frozenset({"stuck", "slow"})
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_GONE_ONCE = _GONE | select.EPOLLONESHOT
-"""Of whom it is told that they have gone, epoll says nothing more: closing is all that is left."""
+_GONE_ONCE = _GONE | select.EPOLLONESHOT  # after which closing is all that is left
 
 
 class Delivery:
@@ -116,8 +116,7 @@ class Delivery:
         if self.listeners.get(listener.descriptor) is not listener:
             return  # dropped in this turn; its descriptor may be somebody else's by now
         if event & _GONE:
-            waits = listener.behind is not None and listener.behind.waits
-            self.drop(listener, "left", heard=waits)
+            self.drop(listener, "left", heard=listener.descriptor in self.behind)
         elif listener.behind is not None:
             self._catch_up(listener, listener.behind)
 
@@ -279,8 +278,7 @@ class Delivery:
     def dismiss(self, listener: Listener, why: str) -> None:
         """Let go of whom a ticket lets listen no more, with a last word its page understands.
 
-        Args:
-            why: `elsewhere` or `expired`.
+        Args: why: `elsewhere` or `expired`.
         """
         behind, lane = listener.behind, listener.lane
         gone = self.listeners.get(listener.descriptor) is not listener
@@ -309,18 +307,12 @@ class Delivery:
             self.drop(listener, "left")
 
     def drop(self, listener: Listener, reason: str, *, heard: bool = True) -> None:
-        """Let go of a listener; counted when it did not end as it should.
-
-        Args:
-            heard: whether epoll may still tell of its connection. It does until the gate has closed
-                its own descriptor as well, and by then ours may have the number of somebody else's.
-        """
+        """Let go of a listener; a reason is counted. Args: heard: whether epoll may say more."""
         descriptor, gathering = listener.descriptor, listener.gathering
         if self.listeners.get(descriptor) is not listener:
             return
         del self.listeners[descriptor]
-        if listener.behind is not None:
-            self.behind.pop(descriptor, None)
+        self.behind.pop(descriptor, None)
         if reason:
             self.dropped[reason] += 1
         if listener.lease is not None:
@@ -329,13 +321,11 @@ class Delivery:
             self._clients.give_back(listener.client)
         if gathering is not None:
             gathering.leave(listener, self.now)
-            if reason in _STALLED:
-                gathering.attendance.stalls += 1
+            gathering.attendance.stalls += reason in _STALLED
         if heard:
-            try:
+            # It may until the gate has closed its own as well: then this may be another's number.
+            with contextlib.suppress(OSError):
                 self._epoll.unregister(descriptor)
-            except OSError as error:
-                _telemetry.debug("epoll had forgotten a listener: %s", error)
         listener.close()
 
     def drop_stuck(self, stuck_s: float) -> None:
