@@ -27,7 +27,7 @@ LIVE_HEADERS = [
 _UNHEARD = frozenset({"withdrawn", "deleted", "cancelled"})
 
 
-class Admission(msgspec.Struct, frozen=True, array_like=True):
+class Admission(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a listener was let in for.
 
     Attributes:
@@ -64,7 +64,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
         return Cursor(*self.cursor) if self.cursor is not None else None
 
 
-class Claim(msgspec.Struct, frozen=True, array_like=True):
+class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What all edges are told of a ticket's number: it listens elsewhere now, or for longer.
 
     Attributes:

@@ -34,28 +34,29 @@ class Attendance:
         if lease is None:
             self.ticketless += 1
             return
-        self._ranks[min(lease.rank, ON_STAGE)] += 1
+        prefix, holders = lease.prefix, self._holders
+        self._ranks[lease.rank] += 1
         self._began += not lease.moved
-        count = self._holders.get(lease.prefix, 0) + 1
-        self._holders[lease.prefix] = count
+        count = holders[prefix] = holders.get(prefix, 0) + 1
         if count == HEAVY_HOLDERS_MIN:
-            self._heavy.add(lease.prefix)
+            self._heavy.add(prefix)
 
     def leave(self, lease: Lease | None) -> None:
         """One less."""
         if lease is None:
             self.ticketless -= 1
             return
-        self._ranks[min(lease.rank, ON_STAGE)] -= 1
+        prefix, holders = lease.prefix, self._holders
+        self._ranks[lease.rank] -= 1
         if not lease.displaced:
             self._left.append(lease)
-        count = self._holders[lease.prefix] - 1
+        count = holders[prefix] - 1
         if count:
-            self._holders[lease.prefix] = count
+            holders[prefix] = count
         else:
-            del self._holders[lease.prefix]
-        if count < HEAVY_HOLDERS_MIN:
-            self._heavy.discard(lease.prefix)
+            del holders[prefix]
+        if count == HEAVY_HOLDERS_MIN - 1:
+            self._heavy.discard(prefix)
 
     def told(self, now: float) -> EdgeSpace:
         """What is reported; what happened is counted anew from here."""

@@ -1,5 +1,6 @@
 """Sends frames to listeners: one `send` each at their turn, as much as fits to those behind."""
 
+import contextlib
 import logging
 import select
 from collections import deque
@@ -32,6 +33,7 @@ from stentor.record import Rendition
 _telemetry = logging.getLogger(__name__)
 _STALLED = frozenset({"stuck", "slow"})
 _GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_GONE_ONCE = _GONE | select.EPOLLONESHOT  # after which closing is all that is left
 
 
 class Delivery:
@@ -73,9 +75,7 @@ class Delivery:
         self.behind: dict[int, Listener] = {}
         reasons = ("left", "stuck", "slow", "fault", "elsewhere", "expired")
         self.dropped = dict.fromkeys(reasons, 0)
-        self.now = clock.now()
-        self.late_s = 0.0
-        self.sent_bytes = 0
+        self.now, self.late_s, self.sent_bytes = clock.now(), 0.0, 0
         self._send_cost_s = SEND_COST_START_S
         self._backlog = Backlog()
         self._greetings = Greetings(self._backlog, cadence, clock, url)
@@ -100,7 +100,7 @@ class Delivery:
     def add(self, listener: Listener) -> bool:
         """Take a listener's connection; False when it had gone already."""
         try:
-            self._epoll.register(listener.descriptor, _GONE)
+            self._epoll.register(listener.descriptor, _GONE_ONCE)
         except OSError:
             listener.close()
             return False
@@ -112,7 +112,7 @@ class Delivery:
         if self.listeners.get(listener.descriptor) is not listener:
             return  # dropped in this turn; its descriptor may be somebody else's by now
         if event & _GONE:
-            self.drop(listener, "left")
+            self.drop(listener, "left", heard=listener.descriptor in self.behind)
         elif listener.behind is not None:
             self._catch_up(listener, listener.behind)
 
@@ -274,8 +274,7 @@ class Delivery:
     def dismiss(self, listener: Listener, why: str) -> None:
         """Let go of whom a ticket lets listen no more, with a last word its page understands.
 
-        Args:
-            why: `elsewhere` or `expired`.
+        Args: why: `elsewhere` or `expired`.
         """
         behind, lane = listener.behind, listener.lane
         gone = self.listeners.get(listener.descriptor) is not listener
@@ -303,25 +302,26 @@ class Delivery:
         except OSError:
             self.drop(listener, "left")
 
-    def drop(self, listener: Listener, reason: str) -> None:
-        """Let go of a listener; counted when it did not end as it should."""
-        if self.listeners.get(listener.descriptor) is not listener:
+    def drop(self, listener: Listener, reason: str, *, heard: bool = True) -> None:
+        """Let go of a listener; a reason is counted. Args: heard: whether epoll may say more."""
+        descriptor, gathering = listener.descriptor, listener.gathering
+        if self.listeners.get(descriptor) is not listener:
             return
-        del self.listeners[listener.descriptor]
-        self.behind.pop(listener.descriptor, None)
+        del self.listeners[descriptor]
+        self.behind.pop(descriptor, None)
         if reason:
             self.dropped[reason] += 1
         if listener.lease is not None:
             self._leases.leave(listener)
         if listener.client:
             self._clients.give_back(listener.client)
-        if listener.gathering is not None:
-            listener.gathering.leave(listener, self.now)
-            listener.gathering.attendance.stalls += reason in _STALLED
-        try:
-            self._epoll.unregister(listener.descriptor)
-        except OSError as error:
-            _telemetry.debug("epoll had forgotten a listener: %s", error)
+        if gathering is not None:
+            gathering.leave(listener, self.now)
+            gathering.attendance.stalls += reason in _STALLED
+        if heard:
+            # It may until the gate has closed its own as well: then this may be another's number.
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(descriptor)
         listener.close()
 
     def drop_stuck(self, stuck_s: float) -> None:
@@ -379,7 +379,7 @@ class Delivery:
         self.behind.pop(listener.descriptor, None)
         if behind.waits:
             behind.waits = False
-            self._epoll.modify(listener.descriptor, _GONE)
+            self._epoll.modify(listener.descriptor, _GONE_ONCE)
         if stream.over and behind.position >= slot.position:
             self.finish([listener])
         elif behind.position > slot.position:

@@ -32,6 +32,7 @@ from stentor.limits import (
     LISTENER_UNSENT_BYTES,
     PREFIX_CONNECTIONS_MAX,
     SHUTDOWN_S,
+    TLS_ACCEPTS_PER_WAKE,
     TURNED_AWAY_MAX,
 )
 from stentor.shield import Shield, Verb
@@ -162,7 +163,8 @@ class Door:
             self._make_room()
         now = asyncio.get_running_loop().time()
         accept, introduced_by = self._listening._accept, self._introduced_by  # type: ignore[attr-defined]
-        for _ in range(ACCEPTS_PER_WAKE):
+        plain = self._certificate.context is None
+        for _ in range(ACCEPTS_PER_WAKE if plain else TLS_ACCEPTS_PER_WAKE):
             if room <= 0:
                 room = self._room
                 if room <= 0 and self._has_siblings and not left:

@@ -1,7 +1,5 @@
 """What a connection is admitted with: who it is counted for, and the lease its ticket gives it."""
 
-import msgspec
-
 from stentor.clock import Clock
 from stentor.edge.admission import Admission
 from stentor.edge.clients import Addresses, client_of
@@ -26,21 +24,35 @@ class Entrance:
         self._clock = clock
         self._stamps = Stamps(index)
 
-    def let_in(self, admission: Admission, address: str, ticket: Ticket | None) -> Admission:
-        """An admission with what is known of who comes.
+    def let_in(
+        self,
+        address: str,
+        ticket: Ticket | None,
+        space: str,
+        stream: str,
+        *,
+        chunked: bool,
+        cursor: tuple[int, int] | None = None,
+        since: int | None = None,
+    ) -> Admission:
+        """An admission to what is wanted, with what is known of who comes.
 
         Args:
             address: of the client.
         """
         client = client_of(address) if address not in self._uncounted else ""
         if ticket is None:
-            return msgspec.structs.replace(admission, client=client)
-        return msgspec.structs.replace(
-            admission,
-            client=client,
-            number=ticket.number,
-            rank=ticket.rank,
-            stamp=self._stamps.at(self._clock.now()),
-            lease_until_s=ticket.expires_at_s,
-            prefix=prefix_key(prefix_of(address), self._secret),
+            return Admission(space, stream, chunked, client, cursor, since)
+        return Admission(
+            space,
+            stream,
+            chunked,
+            client,
+            cursor,
+            since,
+            ticket.number,
+            ticket.rank,
+            self._stamps.at(self._clock.now()),
+            ticket.expires_at_s,
+            prefix_key(prefix_of(address), self._secret),
         )

@@ -144,9 +144,9 @@ class Fanout:
         """Hear of numbers that listen elsewhere, or for longer."""
         self._intake.claims.extend(claims)
 
-    def take(self, descriptor: int, admission: Admission) -> None:
-        """Take over a connection."""
-        self._intake.inbox.append((descriptor, admission))
+    def take(self, connections: Iterable[tuple[int, Admission]]) -> None:
+        """Take over connections, as descriptors."""
+        self._intake.inbox.extend(connections)
 
     def hear(self, descriptor: int, called: Callable[[int], None]) -> None:
         """Call back when a descriptor is readable or broken, with what epoll says of it."""
@@ -281,7 +281,8 @@ class Fanout:
     def _begin_all(self, gathering: Gathering) -> None:
         for descriptor, listener in list(gathering.waiting.items()):
             admission = listener.behind.admission if listener.behind is not None else None
-            if admission is not None and gathering.may_begin(admission):
+            lane = listener.lane
+            if admission is not None and lane is not None and gathering.may_begin(lane):
                 del gathering.waiting[descriptor]
                 self._delivery.begin(gathering, listener)
 

@@ -69,7 +69,7 @@ class Gathering:
     @property
     def radio_count(self) -> int:
         """Those of the listeners who listen by radio."""
-        return sum(lane.held for (name, *_), lane in self._lanes.items() if format_of(name))
+        return sum(lane.held for lane in self._lanes.values() if lane.radio)
 
     def stream(self, name: str) -> Stream:
         """What is heard under a name."""
@@ -112,21 +112,21 @@ class Gathering:
         frame = preface(box, lane.stream.init, self.space.next)
         return frame if lane.chunked else unframed(frame)
 
-    def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> None:
-        """One more. Args: line: to the radio process."""
+    def enter(self, listener: Listener, admission: Admission, line: Line, now: float) -> Lane:
+        """One more, in which lane. Args: line: to the radio process."""
         sealing = listener.seal.together if listener.seal is not None else None
         lane = self.lane(admission.stream, chunked=admission.chunked, sealing=sealing)
-        radio = format_of(admission.stream)
-        if radio and radio not in self._feeds:
-            self._feeds[radio] = Feed(self.space.space, radio, line, self._change, now)
+        if lane.radio and lane.radio not in self._feeds:
+            self._feeds[lane.radio] = Feed(self.space.space, lane.radio, line, self._change, now)
         listener.lane, listener.gathering = lane, self
         lane.held += 1
         self.count += 1
         self.attendance.enter(listener.lease)
+        return lane
 
-    def may_begin(self, admission: Admission) -> bool:
-        """Whether a listener has something to begin with."""
-        feed = self._feeds.get(format_of(admission.stream))
+    def may_begin(self, lane: Lane) -> bool:
+        """Whether those of a lane have something to begin with."""
+        feed = self._feeds.get(lane.radio) if lane.radio else None
         return self.space.ready and (feed is None or feed.begun)
 
     def opening(
@@ -184,14 +184,15 @@ class Gathering:
         self.count -= 1
         self.attendance.leave(listener.lease)
         self.idle_since = now
-        self.waiting.pop(listener.descriptor, None)
-        slot = listener.slot
-        if listener.lane is not None:
-            listener.lane.held -= 1
-        if slot is not None and listener.lane is not None:
-            slot.members.pop(listener.descriptor, None)
-            slot.early.pop(listener.descriptor, None)
-            listener.lane.leave(slot)
+        lane, slot, descriptor = listener.lane, listener.slot, listener.descriptor
+        if lane is not None:
+            lane.held -= 1
+        if slot is None or lane is None:
+            self.waiting.pop(descriptor, None)
+        else:
+            if slot.members.pop(descriptor, None) is None:
+                slot.early.pop(descriptor, None)
+            lane.leave(slot)
             listener.slot = None
 
 

@@ -113,8 +113,7 @@ class Edges(Links):
             _turn_away(descriptor, admission, self._clock.wall_time() / 1e9)
         while self._waiting:
             some = list(itertools.islice(self._waiting, HANDED_AT_ONCE))
-            descriptors = [descriptor for descriptor, _, _ in some]
-            admissions = [admission for _, admission, _ in some]
+            descriptors, admissions, _ = zip(*some, strict=True)
             choices = self._choices(now)
             taker = next((link for link in choices if link.give(descriptors, admissions)), None)
             if taker is None:

@@ -110,8 +110,7 @@ class Hatch:
             for descriptor in descriptors:
                 os.close(descriptor)
             return
-        for descriptor, admission in zip(descriptors, admissions, strict=True):
-            self._fanout.take(descriptor, admission)
+        self._fanout.take(zip(descriptors, admissions, strict=True))
 
     def _lose(self, gate: socket.socket) -> None:
         self._fanout.forget(gate.fileno())

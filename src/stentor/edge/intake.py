@@ -105,9 +105,10 @@ class Intake:
             if gathering is None or lane is None:
                 continue
             if admission.cursor is None and admission.since is None:
-                if lane not in together:
-                    together[lane] = (gathering, [])
-                together[lane][1].append(listener)
+                some = together.get(lane)
+                if some is None:
+                    some = together[lane] = (gathering, [])
+                some[1].append(listener)
             else:
                 listener.behind = Behind(admission)
                 self._delivery.begin(gathering, listener)
@@ -145,20 +146,24 @@ class Intake:
     def _take_in(self, listener: Listener, admission: Admission, wall_s: float) -> Gathering | None:
         """Give a listener a place; where it may begin at once, if it may."""
         delivery = self._delivery
-        counts = self._counts(listener)
-        if admission.number and (why := self._lease(listener, admission, wall_s)):
-            delivery.refuse(listener, unheard(why))
-            return None
+        counts = not listener.client or self._counts(listener)
+        if admission.number:
+            why, displaced = self._leases.take(listener, admission, delivery.now, wall_s)
+            if displaced is not None:
+                delivery.dismiss(displaced, "elsewhere")
+            if why:
+                delivery.refuse(listener, unheard(why))
+                return None
         gathering = self._gathering_of(SpaceId(admission.space))
         if gathering is None:
             delivery.refuse(listener, not_followed())
             return None
-        gathering.enter(listener, admission, self._line, delivery.now)
+        lane = gathering.enter(listener, admission, self._line, delivery.now)
         if len(delivery.listeners) > self._listeners_max or not counts:
             delivery.refuse(listener, full())
-        elif self._is_beyond_share(admission):
+        elif not admission.number and self._is_beyond_share(admission):
             delivery.refuse(listener, ticketless_full())
-        elif gathering.may_begin(admission) and not gathering.space.is_behind(admission.resumes_at):
+        elif gathering.may_begin(lane) and not gathering.space.is_behind(admission.resumes_at):
             return gathering
         else:
             listener.behind = Behind(admission)
@@ -168,15 +173,13 @@ class Intake:
 
     def _counts(self, listener: Listener) -> bool:
         """Whether a listener's client may have one more."""
-        if not listener.client or self._clients.take(listener.client):
+        if self._clients.take(listener.client):
             return True
         listener.client = ""  # nothing was taken, nothing is given back
         return False
 
     def _is_beyond_share(self, admission: Admission) -> bool:
-        """Whether too many would listen without a ticket."""
-        if admission.number:
-            return False
+        """Whether too many would listen without a ticket, with one more who has none."""
         measures = self._reporting.measures
         most = measures.ticketless * self._listeners_max
         if self._reporting.directions.heard:
@@ -184,10 +187,3 @@ class Intake:
             return len(self._delivery.listeners) - len(self._leases) > max(1, most)
         # Without an usher there are no tickets; radio players could show none in any case.
         return bool(format_of(admission.stream)) and self._radio_count() > most
-
-    def _lease(self, listener: Listener, admission: Admission, wall_s: float) -> str:
-        """Let a listener listen by its ticket; why not, if it may not."""
-        why, displaced = self._leases.take(listener, admission, self._delivery.now, wall_s)
-        if displaced is not None:
-            self._delivery.dismiss(displaced, "elsewhere")
-        return why

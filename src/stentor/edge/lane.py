@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stentor.edge.frames import unframed
+from stentor.edge.icy import format_of
 from stentor.limits import SLOT_SPARE, SLOTS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Lane:
     Attributes:
         sealing: None: they listen in the clear; else whether many can be sealed for at once.
         wish: the name of what they asked for.
+        radio: its format if it is a radio stream, else empty.
         low: whether they hear its low rendition instead, for everybody has to.
         stream: what they hear; None until the Space's log has been read.
         slots: those that somebody is in, by number.
@@ -58,6 +60,7 @@ class Lane:
         "greeting",
         "held",
         "low",
+        "radio",
         "sealing",
         "slots",
         "stream",
@@ -70,6 +73,7 @@ class Lane:
         self.chunked = chunked
         self.sealing = sealing
         self.wish = wish
+        self.radio = format_of(wish)
         self.low = low
         self.stream: Stream | None = None
         self.slots: dict[int, Slot] = {}

@@ -11,7 +11,10 @@ that has been on its way for longer than stamps are remembered is too late, and 
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from stentor.edge.admission import Admission, Claim
+from stentor.gate.tickets import ON_STAGE
 from stentor.limits import (
     GATES_MAX,
     LEASE_ENDS_PER_TICK,
@@ -21,6 +24,9 @@ from stentor.limits import (
     MOVES_S,
     STAMP_S,
 )
+
+_TICKS_PER_S = 1e9 / GATES_MAX
+"""A stamp is in nanoseconds, but for its lowest bits."""
 
 
 class Stamps:
@@ -33,12 +39,14 @@ class Stamps:
 
     def at(self, now: float) -> int:
         """The stamp of what is admitted now."""
-        ticks = max(int(now * 1e9) // GATES_MAX, self._last + 1)
+        ticks = int(now * _TICKS_PER_S)
+        if ticks <= self._last:
+            ticks = self._last + 1
         self._last = ticks
         return ticks * GATES_MAX + self._index
 
 
-class Lease:
+class Lease(msgspec.Struct, eq=False, gc=False):
     """What is known of a number.
 
     Attributes:
@@ -50,28 +58,16 @@ class Lease:
         displaced: whether a newer connection has taken its place.
     """
 
-    __slots__ = (
-        "displaced",
-        "foreign",
-        "moved",
-        "moves",
-        "moving_since",
-        "number",
-        "prefix",
-        "rank",
-        "stamp",
-        "until",
-    )
-
-    def __init__(self, number: int, stamp: int, prefix: int, until: float, now: float) -> None:
-        self.number = number
-        self.rank = 0
-        self.stamp = stamp
-        self.prefix = prefix
-        self.until = until
-        self.moves = 0
-        self.moving_since = now
-        self.foreign = self.moved = self.displaced = False
+    number: int
+    stamp: int
+    prefix: int
+    until: float
+    moving_since: float
+    rank: int = 0
+    moves: int = 0
+    foreign: bool = False
+    moved: bool = False
+    displaced: bool = False
 
     def follow(self, before: "Lease", now: float) -> None:
         """Take over what is known of earlier admissions."""
@@ -130,27 +126,26 @@ class Leases(Generic[_H]):
             Why not: `elsewhere`, `moving`; empty: it listens. And who had to give way here.
         """
         number, stamp = admission.number, admission.stamp
-        before = self._known(number)
+        displaced = self._held.get(number)
+        before = self._absent.get(number) if displaced is None else displaced.lease
         if stamp / 1e9 < now - STAMP_S or (before is not None and stamp <= before.stamp):
             return "elsewhere", None
         until = now + admission.lease_until_s - wall_s
-        lease = Lease(number, stamp, admission.prefix, until, now)
-        lease.rank = admission.rank
-        displaced = self._displace(number)
-        self._absent.pop(number, None)
+        lease = Lease(number, stamp, admission.prefix, until, now, min(admission.rank, ON_STAGE))
         if before is not None:
+            before.displaced |= displaced is not None
             lease.follow(before, now)
             lease.moved = before.foreign or before.displaced
-        if lease.moves_too_fast:
-            self._remember(lease)
-            why = "moving"
-        else:
-            self._held[number] = holder
-            holder.lease = lease
-            why = ""
+            self._absent.pop(number, None)
+            if lease.moves_too_fast:
+                self._held.pop(number, None)
+                self._remember(lease)
+                return "moving", displaced
+        self._held[number] = holder
+        holder.lease = lease
         if before is None:
             self._look_again(lease, now)
-        return why, displaced
+        return "", displaced
 
     def hear(self, claim: Claim, now: float, wall_s: float) -> _H | None:
         """A gate tells of a number; who has to give way here, if anybody."""
@@ -228,10 +223,12 @@ class Leases(Generic[_H]):
         return holder.lease if holder is not None else self._absent.get(number)
 
     def _remember(self, lease: Lease) -> None:
-        self._absent[lease.number] = lease
-        self._absent.move_to_end(lease.number)
-        if len(self._absent) > LEASES_KEPT_MAX:
-            self._absent.popitem(last=False)
+        absent, number = self._absent, lease.number
+        if number in absent:
+            absent.move_to_end(number)
+        elif len(absent) >= LEASES_KEPT_MAX:
+            absent.popitem(last=False)
+        absent[number] = lease
 
     def _look_again(self, lease: Lease, now: float) -> None:
         """Put a number into the bucket of the second in which something may be due."""

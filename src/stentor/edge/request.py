@@ -6,6 +6,8 @@ HTTP/1.1 after RFC 9112. Pure: bytes in, a `Request` or a `Refused` out.
 import re
 from typing import TypeVar
 
+import msgspec
+
 from stentor.errors import Refused
 from stentor.limits import (
     BODY_BYTES_MAX,
@@ -24,8 +26,10 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) 
 # ways would try them all, for hours, on a head of nothing but spaces.
 _OTHER_VERSION = re.compile(rb" HTTP/(?!1\.[01]\Z)[0-9](?:\.[0-9])?\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
-_COOKIE = b"\r\nCookie: "
-"""How every browser says it; who writes it in another way is read in another way."""
+_COOKIE, _TICKET = b"\r\nCookie: ", b"\r\nStentor-Ticket: "
+_BORNE = {_COOKIE: "cookie", _TICKET: "stentor-ticket", b"": ""}
+"""How browsers and players say who they are; who writes it in another way is read in another way.
+"""
 _CLEAN = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
@@ -55,59 +59,56 @@ class _Fields(dict[bytes, _Field]):
 
 
 _starts, _fields = _Starts(), _Fields()
-_heads: dict[tuple[bytes, bytes], "Request"] = {}
+_heads: dict[tuple[bytes, bytes, bytes], "Request"] = {}
 # A crowd says the same lines over and over: what was read of one is true of all that equal it. And
-# most heads are those of others but for the cookie, which stands alone between what is the same.
+# most heads are those of others but for one line, the cookie or the ticket, which stands alone
+# between what is the same.
 
 
-class Request:
-    """One request without its body. Never changes.
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """One request without its body.
 
     Attributes:
         method: as sent; methods are case-sensitive.
         target: path and query as sent, in origin form, printable ASCII.
         version: 0 or 1, the minor version of HTTP/1.
-        headers: names in lower case, values without space around them, in order.
+        path: the target up to the question mark.
         body_bytes: what Content-Length says, 0 without a body, -1 when it comes in chunks.
     """
 
-    __slots__ = ("_cookie_at", "_values", "body_bytes", "headers", "method", "target", "version")
+    method: str
+    target: str
+    version: int
+    path: str
+    body_bytes: int
+    _others: list[_Field]
+    _values: dict[str, str]
+    _bears: str = ""
+    """The name of the one header that is not among the others, which many requests share."""
+    _borne: str = ""
+    _at: int = 0
 
-    def __init__(self, start: _Start, headers: list[_Field]) -> None:
-        """Understand what was read.
-
-        Raises:
-            Refused: as `parse_head`, for what headers mean together.
-        """
-        self.method, self.target, self.version = start
-        self.headers = headers
-        self._values = values = dict(headers)
-        if len(values) != len(headers):
-            if sum(name == "host" for name, _ in headers) > 1:
-                raise _malformed(_ONE_HOST)
-            self._values = values = _joined(headers)
-        if "host" not in values and self.version:
-            raise _malformed(_ONE_HOST)
-        self._cookie_at = 0
-        self.body_bytes = 0
-        if "transfer-encoding" in values or "content-length" in values:
-            self.body_bytes = _body_bytes(values, self.version)
-
-    def bearing(self, cookie: str) -> "Request":
-        """This request with a Cookie header where it was left out."""
-        other = Request.__new__(Request)
-        other.method, other.target, other.version = self.method, self.target, self.version
-        at, others = self._cookie_at, self.headers
-        other.headers = [*others[:at], ("cookie", cookie), *others[at:]]
-        other._values = {**self._values, "cookie": cookie}
-        other._cookie_at = 0
-        other.body_bytes = self.body_bytes
-        return other
+    def bearing(self, value: str) -> "Request":
+        """This request with a value for the header that was left out."""
+        return Request(
+            self.method,
+            self.target,
+            self.version,
+            self.path,
+            self.body_bytes,
+            self._others,
+            self._values,
+            self._bears,
+            value,
+            self._at,
+        )
 
     @property
-    def path(self) -> str:
-        """The target up to the question mark."""
-        return self.target.partition("?")[0]
+    def headers(self) -> list[_Field]:
+        """Names in lower case, values without space around them, in order."""
+        if not self._bears:
+            return self._others
+        return [*self._others[: self._at], (self._bears, self._borne), *self._others[self._at :]]
 
     @property
     def query(self) -> str:
@@ -120,7 +121,7 @@ class Request:
         Args:
             name: in lower case.
         """
-        return self._values.get(name, "")
+        return self._borne if name == self._bears else self._values.get(name, "")
 
     def tokens(self, name: str) -> set[str]:
         """The members of a comma-separated header, in lower case, without parameters."""
@@ -143,7 +144,7 @@ class Request:
 
     def cookie(self, name: str) -> str:
         """The first value of a cookie (RFC 6265 section 4.2.1); empty: it is not there."""
-        text = self._values.get("cookie", "")
+        text = self.header("cookie")
         if f"{name}=" in text:
             for pair in text.split(";"):
                 key, _, value = pair.strip().partition("=")
@@ -182,34 +183,59 @@ def parse_head(head: bytes) -> Request:
             headers) or `request.too_large` (a body too long).
     """
     before, bears, rest = head.partition(_COOKIE)
-    cookie, _, after = rest.partition(b"\r\n")
-    known = _heads.get((before, after))
+    if not bears:
+        before, bears, rest = head.partition(_TICKET)
+    value, _, after = rest.partition(b"\r\n")
+    known = _heads.get((before, bears, after))
     if known is None:
-        return _read_head(head, before, after)
+        return _read_head(head, before, bears, after)
     if not bears:
         return known
-    text = cookie.decode("latin-1")
-    if not text.isprintable() and not _CLEAN.match(cookie):
+    text = value.decode("latin-1")
+    if not text.isprintable() and not _CLEAN.match(value):
         raise _malformed("A header is malformed.")
     return known.bearing(text.strip(" \t"))
 
 
-def _read_head(head: bytes, before: bytes, after: bytes) -> Request:
-    """Read a head line by line, and remember it for all that say the same around their cookie."""
+def _read_head(head: bytes, before: bytes, bears: bytes, after: bytes) -> Request:
+    """Read a head line by line, and remember it for all that say the same around their own line."""
     first, *lines = head[: -len(HEAD_END)].split(b"\r\n")
     if len(lines) > HEADER_COUNT_MAX:
         raise Refused("request.head_too_large", "A request has at most 64 headers.")
     start, headers = _starts[first], list(map(_fields.__getitem__, lines))
-    request = Request(start, headers)
+    request = _understood(start, headers)
     personal = [name for name, _ in headers if name in _PERSONAL]
-    if personal == (["cookie"] if after else []) and len(head) <= HEAD_KEPT_BYTES_MAX:
+    borne = _BORNE[bears]
+    if personal == ([borne] if borne else []) and len(head) <= HEAD_KEPT_BYTES_MAX:
         if len(_heads) >= HEADS_KEPT:
             _heads.clear()
-        at = [name for name, _ in headers].index("cookie") if after else 0
-        others = request if not after else Request(start, headers[:at] + headers[at + 1 :])
-        others._cookie_at = at
-        _heads[before, after] = others
+        others = request
+        if borne:
+            at = [name for name, _ in headers].index(borne)
+            others = _understood(start, headers[:at] + headers[at + 1 :], borne, at)
+        _heads[before, bears, after] = others
     return request
+
+
+def _understood(start: _Start, headers: list[_Field], bears: str = "", at: int = 0) -> Request:
+    """What a request line and headers mean together.
+
+    Args:
+        bears: a header that is left out here, and does not change what the others mean.
+        at: its place among them.
+    """
+    values = dict(headers)
+    if len(values) != len(headers):
+        if sum(name == "host" for name, _ in headers) > 1:
+            raise _malformed(_ONE_HOST)
+        values = _joined(headers)
+    if "host" not in values and start[2]:
+        raise _malformed(_ONE_HOST)
+    body_bytes = 0
+    if "transfer-encoding" in values or "content-length" in values:
+        body_bytes = _body_bytes(values, start[2])
+    path = start[1].partition("?")[0]
+    return Request(*start, path, body_bytes, headers, values, bears, "", at)
 
 
 def _read_start(line: bytes) -> _Start:

@@ -202,19 +202,22 @@ class Routes:
         ticket = self.joining.ticket_of(request, known.card.space, visitor)
         text = request.argument("cursor")
         cursor = Cursor.parse(text) if text is not None else None
-        admission = Admission(
-            space=known.card.space,
-            stream=rendition,
-            chunked=request.version == 1,
-            cursor=(cursor.epoch, cursor.offset) if cursor is not None else None,
-            since=_media_time(request.argument("from")),
-        )
-        if known.card.phase in _OVER:
-            return ended(admission, known.card.phase)
-        self.joining.may_listen(known.card.space, ticket, "live")
+        since = _media_time(request.argument("from"))
+        space, phase = known.card.space, known.card.phase
+        if phase in _OVER:
+            return ended(Admission(space, rendition), phase)
+        self.joining.may_listen(space, ticket, "live")
         if request.method == "HEAD":
             return begins()
-        return self.entrance.let_in(admission, visitor.address, ticket)
+        return self.entrance.let_in(
+            visitor.address,
+            ticket,
+            space,
+            rendition,
+            chunked=request.version == 1,
+            cursor=(cursor.epoch, cursor.offset) if cursor is not None else None,
+            since=since,
+        )
 
     def _radio(
         self, request: Request, visitor: Visitor, known: KnownCard, name: str
@@ -225,17 +228,14 @@ class Routes:
             raise Refused("radio.unknown", "There is no such radio stream: mp3, aac or ogg.")
         ticket = self.joining.ticket_of(request, known.card.space, visitor)
         woven = RADIO_FORMATS[name].icy and request.header("icy-metadata") == "1"
-        admission = Admission(
-            space=known.card.space,
-            stream=icy.stream_name(name, woven=woven),
-            chunked=False,  # players older than HTTP/1.1 ask like new ones
-        )
+        space, stream = known.card.space, icy.stream_name(name, woven=woven)
         if known.card.phase in _OVER:
-            return ended(admission, known.card.phase)
-        self.joining.may_hear_radio(request, known.card.space, ticket)
+            return ended(Admission(space, stream), known.card.phase)
+        self.joining.may_hear_radio(request, space, ticket)
         if request.method == "HEAD":
-            return icy.begins(known.card, admission.stream, self.url)
-        return self.entrance.let_in(admission, visitor.address, ticket)
+            return icy.begins(known.card, stream, self.url)
+        # Players older than HTTP/1.1 ask like new ones: none of them is sent chunks.
+        return self.entrance.let_in(visitor.address, ticket, space, stream, chunked=False)
 
     def _studio(self, request: Request, name: str) -> Answer:
         self.cards.find(name)

@@ -116,7 +116,7 @@ def opened_whole(
     if not 0 < size <= TICKET_BYTES_MAX or not text.isascii():
         return None
     try:
-        data = binascii.a2b_base64(text.encode().translate(_URLSAFE) + b"==="[: -size % 4])
+        data = binascii.a2b_base64(text.encode().translate(_URLSAFE) + _PADS[size % 4])
     except ValueError:
         return None
     body = data[:-MAC_BYTES]
@@ -155,6 +155,7 @@ def _taken_up(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
 _BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_PADS = (b"", b"===", b"==", b"=")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 

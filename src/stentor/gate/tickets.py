@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from stentor.errors import Refused
-from stentor.gate.signing import KIND_TICKET, DayKeys, opened, sign
+from stentor.gate.signing import KIND_TICKET, DayKeys, opened_whole, sign
 from stentor.limits import CLOCK_SKEW_S, TICKET_AHEAD_MAX_S
 
 ANYBODY = 0
@@ -23,6 +23,7 @@ INVALID: Final = "ticket.invalid"
 WRONG_SPACE: Final = "ticket.wrong_space"
 EXPIRED: Final = "ticket.expired"
 _FIXED = struct.Struct(">B4sBIQ")
+_FIXED_BYTES, _LEAST_BYTES = _FIXED.size, _FIXED.size + 1
 _SENTENCES = {
     INVALID: "This ticket is not ours; load the Space's page again.",
     WRONG_SPACE: "This ticket is for another Space.",
@@ -55,11 +56,12 @@ def read(text: str, space: str, keys: Mapping[bytes, bytes], wall_time_s: float)
 
     Nothing is raised: a flood of bad tickets is to cost as little as it can.
     """
-    body = opened(text, KIND_TICKET, _FIXED.size + 1, keys)
-    if body is None:
+    opened = opened_whole(text, KIND_TICKET, _LEAST_BYTES, keys)
+    if opened is None:
         return INVALID
+    body, _ = opened
     _, _, rank, expires_at_s, number = _FIXED.unpack_from(body)
-    if body[_FIXED.size :] != space.encode():
+    if body[_FIXED_BYTES:] != space.encode():
         return WRONG_SPACE
     if expires_at_s + CLOCK_SKEW_S < wall_time_s:
         return EXPIRED
