@@ -133,6 +133,9 @@ async def test_an_edge_that_ends_takes_no_descriptor_with_it(
 ) -> None:
     programme.begin()
     programme.play(3)
+    visitor = await Visitor.to(port)
+    assert (await visitor.get("/healthz")).status == 200, "it has opened all it needs"
+    await visitor.close()
     standing = len(list(Path("/proc/self/fd").iterdir()))
     query = ""
     for number in range(5):
