@@ -65,7 +65,7 @@ class Room:
         self.peers.append(theirs)
         at = (cursor.epoch, cursor.offset) if cursor is not None else None
         admission = Admission(SPACE, "opus", chunked=False, cursor=at)
-        listener = Listener(ours.detach(), admission)
+        listener = Listener(ours.detach(), admission.client)
         listener.behind = Behind(admission)
         assert self.delivery.add(listener)
         listener.gathering = self.gathering

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from stentor.edge.admission import Admission
 from stentor.edge.listener import Listener
 from stentor.edge.sender import write_each
 from stentor.edge.uring import Uring
@@ -100,8 +99,7 @@ def test_who_is_full_and_who_has_gone_is_told_as_by_write(
 def _one_by_one(
     descriptors: Collection[int], data: bytes
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    admission = Admission("space", "opus")
-    short, gone = write_each([Listener(one, admission) for one in descriptors], data)
+    short, gone = write_each([Listener(one) for one in descriptors], data)
     return [(descriptor, sent) for descriptor, _, sent in short], gone
 
 

@@ -3,7 +3,6 @@
 import functools
 import ipaddress
 import socket
-import threading
 
 from stentor.edge.proxy import Visitor
 from stentor.edge.proxy_protocol import Source, parse
@@ -102,12 +101,11 @@ def client_of(text: str) -> str:
 
 
 class Shares:
-    """How much of something each client has, up to a bound. To be called from any thread."""
+    """How much of something each client has, up to a bound."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken: dict[str, int] = {}  # only those who have some
-        self._lock = threading.Lock()
 
     def has_room(self, client: str) -> bool:
         """Whether this client may have one more."""
@@ -115,21 +113,19 @@ class Shares:
 
     def take(self, client: str) -> bool:
         """Take one, to be given back; False when this client has as many as it may."""
-        with self._lock:
-            taken = self._taken.get(client, 0)
-            if taken >= self._most:
-                return False
-            self._taken[client] = taken + 1
-            return True
+        taken = self._taken.get(client, 0)
+        if taken >= self._most:
+            return False
+        self._taken[client] = taken + 1
+        return True
 
     def give_back(self, client: str) -> None:
         """One less."""
-        with self._lock:
-            left = self._taken[client] - 1
-            if left:
-                self._taken[client] = left
-            else:
-                del self._taken[client]
+        left = self._taken[client] - 1
+        if left:
+            self._taken[client] = left
+        else:
+            del self._taken[client]
 
 
 class PrefixShares(Shares):

@@ -1,8 +1,10 @@
 """What a connection is admitted with: who it is counted for, and the lease its ticket gives it."""
 
+import functools
+
 from stentor.clock import Clock
 from stentor.edge.admission import Admission
-from stentor.edge.clients import Addresses, client_of
+from stentor.edge.clients import CLIENTS_REMEMBERED, Addresses, client_of
 from stentor.edge.leases import Stamps
 from stentor.gate.shares import prefix_key, prefix_of
 from stentor.gate.tickets import Ticket
@@ -23,6 +25,7 @@ class Entrance:
         self._secret = secret
         self._clock = clock
         self._stamps = Stamps(index)
+        self._known = functools.lru_cache(CLIENTS_REMEMBERED)(self._read)
 
     def let_in(
         self,
@@ -40,7 +43,7 @@ class Entrance:
         Args:
             address: of the client.
         """
-        client = client_of(address) if address not in self._uncounted else ""
+        client, prefix = self._known(address)
         if ticket is None:
             return Admission(space, stream, chunked, client, cursor, since)
         return Admission(
@@ -54,5 +57,10 @@ class Entrance:
             ticket.rank,
             self._stamps.at(self._clock.now()),
             ticket.expires_at_s,
-            prefix_key(prefix_of(address), self._secret),
+            prefix,
         )
+
+    def _read(self, address: str) -> tuple[str, int]:
+        """Who is counted for an address, and the key of its prefix."""
+        client = client_of(address) if address not in self._uncounted else ""
+        return client, prefix_key(prefix_of(address), self._secret)

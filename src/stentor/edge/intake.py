@@ -18,7 +18,7 @@ from stentor.edge.lane import Lane
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener
 from stentor.edge.radio import Line
-from stentor.edge.records import Seal, Seals
+from stentor.edge.records import Keys, Seal, Seals
 from stentor.edge.reporting import Reporting
 from stentor.ids import SpaceId
 from stentor.limits import (
@@ -97,7 +97,8 @@ class Intake:
         wall_s = self._clock.wall_time() / 1e9
         for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
             descriptor, admission = self.inbox.popleft()
-            listener = Listener(descriptor, admission, self._seal(descriptor, admission))
+            seal = self._seal(descriptor, admission.keys) if admission.keys is not None else None
+            listener = Listener(descriptor, admission.client, seal)
             if not self._delivery.add(listener):
                 continue
             gathering = self._take_in(listener, admission, wall_s)
@@ -115,11 +116,9 @@ class Intake:
         for lane, (gathering, listeners) in together.items():
             self._delivery.begin_together(gathering, lane, listeners)
 
-    def _seal(self, descriptor: int, admission: Admission) -> Seal | None:
-        if admission.keys is None:
-            return None
+    def _seal(self, descriptor: int, keys: Keys) -> Seal:
         assert self._seals is not None, "a node speaks TLS at all its gates, or at none"
-        return self._seals.take(descriptor, admission.keys)
+        return self._seals.take(descriptor, keys)
 
     def close(self) -> None:
         """Let go of those who wait."""

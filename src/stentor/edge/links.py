@@ -152,7 +152,8 @@ class Links:
     def __init__(self, links: Sequence[Link], clock: Clock) -> None:
         self._links = links
         self._clock = clock
-        self._recent: deque[tuple[float, Claim]] = deque(maxlen=CLAIMS_WAITING_MAX)
+        self._recent: deque[tuple[float, Sequence[Claim]]] = deque()
+        self._recent_count = 0
         self._looking: asyncio.Handle | None = None
 
     def open(self) -> None:
@@ -178,10 +179,11 @@ class Links:
         Args:
             but: it knows by itself.
         """
-        now = self._clock.now()
-        while self._recent and self._recent[0][0] < now - STAMP_S:
-            self._recent.popleft()
-        self._recent.extend((now, claim) for claim in claims if claim.stamp)
+        now, recent = self._clock.now(), self._recent
+        while recent and (recent[0][0] < now - STAMP_S or self._recent_count > CLAIMS_WAITING_MAX):
+            self._recent_count -= len(recent.popleft()[1])
+        recent.append((now, claims))
+        self._recent_count += len(claims)
         for link in self._links:
             if link is not but:
                 link.tell(claims)
@@ -203,7 +205,8 @@ class Links:
                 assert link.socket is not None, "it was opened"
                 loop.add_reader(link.socket.fileno(), self._hear, link)
                 # Somebody whom another gate still holds is not to come in there after all.
-                link.tell([claim for _, claim in self._recent])
+                for _, claims in self._recent:
+                    link.tell([claim for claim in claims if claim.stamp])
             link.push()
         self._looking = loop.call_later(EDGE_LOOK_S, self._look)
 

@@ -8,6 +8,8 @@ import socket
 import termios
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from stentor.edge.admission import Admission
 from stentor.edge.leases import Lease
 from stentor.edge.records import Seal
@@ -73,31 +75,27 @@ class Behind:
         return twin
 
 
-class Listener:
+class Listener(msgspec.Struct, eq=False, gc=False):
     """One admitted connection. While it is in its slot's place nothing here ever changes.
 
     Attributes:
-        seal: what its records are sealed with; None without TLS.
         client: who is counted for it; empty: nobody.
+        seal: what its records are sealed with; None without TLS.
         gathering: its Space with all who listen to it, once it has a place there.
         lane: with whom it shares its bytes, likewise.
-        slot: once it has begun.
+        slot: once it has begun, until it leaves.
         lease: what it listens by; None without a ticket.
         behind: None while it has what its slot has, and before it was looked at.
     """
 
-    __slots__ = ("behind", "client", "descriptor", "gathering", "lane", "lease", "seal", "slot")
-
-    def __init__(self, descriptor: int, admission: Admission, seal: Seal | None = None) -> None:
-        """Take a connection over."""
-        self.descriptor = descriptor
-        self.seal = seal
-        self.client = admission.client
-        self.gathering: Gathering | None = None
-        self.lane: Lane | None = None
-        self.slot: Slot | None = None
-        self.lease: Lease | None = None
-        self.behind: Behind | None = None
+    descriptor: int
+    client: str = ""
+    seal: Seal | None = None
+    gathering: "Gathering | None" = None
+    lane: "Lane | None" = None
+    slot: "Slot | None" = None
+    lease: Lease | None = None
+    behind: Behind | None = None
 
     def sealed(self, data: bytes, *, ends: bool = False) -> bytes:
         """What its socket is written for some bytes: with TLS their records.
