@@ -16,6 +16,7 @@ from stentor.gate.signing import (
     Keys,
     day_keys,
     mac_of,
+    opened,
     sign,
 )
 from stentor.gate.tickets import Ticket
@@ -140,3 +141,15 @@ def test_a_challenge_buys_its_place_and_only_that(number: int, bits: int) -> Non
 @given(st.binary(max_size=200), st.binary(min_size=1, max_size=64))
 def test_the_hmac_is_the_standards(body: bytes, key: bytes) -> None:
     assert mac_of(body, key) == hmac.digest(key, body, "sha256")
+
+
+@pytest.mark.parametrize("size", [32, 33, 34])
+def test_a_text_is_written_in_one_way(size: int) -> None:
+    """Whatever else decodes to the same bytes is refused (RFC 4648 sections 3.2 to 3.5)."""
+    text = sign(bytes((KIND_TICKET,)) + KEYS.kid + bytes(size), KEYS.key)
+    assert opened(text, KIND_TICKET, 1, KEYS.valid) is not None
+    others = {text[:-1] + letter for letter in ALPHABET + "+/=!% \n"}
+    others |= {text.replace("-", "+"), text.replace("_", "/"), text + "=", text + "A", " " + text}
+    others |= {text[:20] + letter + text[20:] for letter in "\n=!"}
+    for other in others - {text}:
+        assert opened(other, KIND_TICKET, 1, KEYS.valid) is None, other

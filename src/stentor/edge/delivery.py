@@ -45,6 +45,7 @@ class Delivery:
         dropped: how many were let go, by reason: `left` by themselves, `stuck` (took nothing),
             `slow` (fell out of the ring), `fault` (the log could not be read), `elsewhere` (its
             ticket listens elsewhere), `expired` (its lease was not renewed).
+        gone: descriptors of those who have left in this turn, to be closed at its end.
         now: monotonic seconds at the beginning of this turn.
         late_s: how late the latest turn of a slot was since this was last set to 0.
         sent_bytes: to listeners at their turn.
@@ -69,13 +70,13 @@ class Delivery:
         """
         self._epoll = epoll
         self._clients, self._leases = clients, leases
-        self._clock = clock
-        self._cadence = cadence
+        self._clock, self._cadence = clock, cadence
         self.listeners: dict[int, Listener] = {}
         self.behind: dict[int, Listener] = {}
         reasons = ("left", "stuck", "slow", "fault", "elsewhere", "expired")
         self.dropped = dict.fromkeys(reasons, 0)
         self.now, self.late_s, self.sent_bytes = clock.now(), 0.0, 0
+        self.gone: list[int] = []
         self._send_cost_s = SEND_COST_START_S
         self._backlog = Backlog()
         self._greetings = Greetings(self._backlog, cadence, clock, url)
@@ -268,17 +269,13 @@ class Delivery:
     def refuse(self, listener: Listener, given: Answer) -> None:
         """Send a whole answer and close."""
         chunked = listener.lane is None or listener.lane.chunked
-        wall_time_s = self._clock.wall_time() / 1e9
-        self._end(listener, whole(given, chunked=chunked, wall_time_s=wall_time_s))
+        now_s = self._clock.wall_time() / 1e9
+        self._end(listener, whole(given, chunked=chunked, wall_time_s=now_s))
 
     def dismiss(self, listener: Listener, why: str) -> None:
-        """Let go of whom a ticket lets listen no more, with a last word its page understands.
-
-        Args: why: `elsewhere` or `expired`.
-        """
+        """Let go of whom a ticket lets listen no more: `elsewhere` or `expired`; with a last word."""
         behind, lane = listener.behind, listener.lane
-        gone = self.listeners.get(listener.descriptor) is not listener
-        if gone or (behind is not None and behind.ends):
+        if self.listeners.get(listener.descriptor) is not listener or (behind and behind.ends):
             return  # it has its last word already
         self.dropped[why] += 1
         if lane is None or lane.stream is None or listener.slot is None:
@@ -322,7 +319,10 @@ class Delivery:
             # It may until the gate has closed its own as well: then this may be another's number.
             with contextlib.suppress(OSError):
                 self._epoll.unregister(descriptor)
-        listener.close()
+            listener.close()
+        else:
+            listener.forget()
+            self.gone.append(descriptor)
 
     def drop_stuck(self, stuck_s: float) -> None:
         """Let go of those whose sockets have taken nothing for too long."""

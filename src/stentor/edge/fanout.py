@@ -15,6 +15,7 @@ from stentor.edge.admission import Admission, Claim, not_followed, radio_away
 from stentor.edge.cadence import Cadence
 from stentor.edge.clients import Shares
 from stentor.edge.delivery import Delivery
+from stentor.edge.descriptors import close_all
 from stentor.edge.follow import FollowedSpace, Stream
 from stentor.edge.gathering import Gathering
 from stentor.edge.intake import Intake
@@ -203,6 +204,8 @@ class Fanout:
         self._intake.work()
         for listener, event in ready:
             delivery.happened(listener, event)
+        close_all(delivery.gone)
+        delivery.gone.clear()
         if now - self._ticked_at >= TICK_S:
             self._tick(now)
 

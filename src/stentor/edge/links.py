@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ import msgspec
 
 from stentor.clock import Clock
 from stentor.edge.admission import Admission, Claim
+from stentor.edge.descriptors import close_all
 from stentor.edge.status import Status
 from stentor.limits import (
     CLAIMS_AT_ONCE,
@@ -108,12 +108,7 @@ class Link:
         except OSError:  # full for the moment; that it has gone is noticed by its end
             return False
         self._given += len(descriptors)
-        first, end = min(descriptors), max(descriptors) + 1
-        if end - first == len(descriptors):  # as they are when they were accepted in a row
-            os.closerange(first, end)
-        else:
-            for descriptor in descriptors:
-                os.close(descriptor)
+        close_all(descriptors)
         return True
 
     def tell(self, claims: Iterable[Claim]) -> None:

@@ -126,10 +126,14 @@ class Listener(msgspec.Struct, eq=False, gc=False):
         behind.sent = 0
         return True
 
-    def close(self) -> None:
-        """End the connection; the end of an answer still reaches it."""
+    def forget(self) -> None:
+        """Nothing more is sealed for it."""
         if self.seal is not None:
             self.seal.forget()
+
+    def close(self) -> None:
+        """End the connection; the end of an answer still reaches it."""
+        self.forget()
         with contextlib.suppress(OSError):  # an error that was left to be told; it is closed
             if self.behind is None or not self.behind.ends:
                 os.close(self.descriptor)
