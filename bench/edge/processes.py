@@ -109,7 +109,7 @@ def start(
         pass_fds=pass_fds,
         user=user,
         cwd=ROOT,
-        env={**environment.of_children(), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        env={**environment.of_gates(), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
         text=True,
     )
     if awaits:

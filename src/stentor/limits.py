@@ -301,6 +301,10 @@ URING_BYTES = 256 * 1024
 """The longest run of frames that is sent that way: many seconds; a longer one is written."""
 SECURED_READS_MAX = 64
 """Reads in a row that bring a TLS connection no further: 16 kB each, or one byte."""
+SECURED_RECORDS_MAX = 2**16
+"""Records a gate may have sent on a connection it hands over: pages, or a replay."""
+KEY_UPDATES_MAX = 8
+"""How often a client may agree on other keys with a gate; each costs what a request does."""
 SECURED_UNSENT_BYTES = 64 * 1024
 """Enciphered for one connection at once, and held until its socket takes them."""
 SEALED_BYTES = 2 * 1024 * 1024

@@ -38,12 +38,14 @@ class Child:
 
     Attributes:
         vital: whether the node is none without it.
+        is_gate: whether it finds in its environment what gates need.
     """
 
     name: str
     command: list[str]
     descriptors: tuple[int, ...] = ()
     vital: bool = True
+    is_gate: bool = False
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
     started_at: float = 0.0
@@ -91,7 +93,8 @@ class Supervisor:
             plan.append(Child(f"edge-{index}", [*command, *self._flags]))
         for index in range(self._settings.edge_count):
             command = [*program, "gate", "--index", str(index), "--door-fd", str(door_fd)]
-            plan.append(Child(f"gate-{index}", [*command, *self._flags], (door_fd,)))
+            command += self._flags
+            plan.append(Child(f"gate-{index}", command, (door_fd,), is_gate=True))
         if self._shields():
             command = [*program, SHIELD, "--with-parent", *self._flags]
             plan.append(Child(SHIELD, command, vital=False))
@@ -137,7 +140,7 @@ class Supervisor:
             # A session of its own: Ctrl-C reaches the supervisor only, and children outlive it.
             child.process = subprocess.Popen(  # noqa: S603 - our own program
                 child.command,
-                env=environment.of_children(),
+                env=environment.of_gates() if child.is_gate else None,
                 pass_fds=child.descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -98,10 +98,10 @@ class Certificate:
         context.set_ciphers(CIPHERS_1_2)
         context.num_tickets = TICKETS
         context.set_alpn_protocols(["http/1.1"])
-        self._keylog.attach(context)
         try:
             context.load_cert_chain(*self._files)
-        except (OSError, ssl.SSLError) as error:
+            self._keylog.attach(context)
+        except OSError as error:
             raise Unavailable(
                 "tls.invalid",
                 f"{self._files[0]} and its key cannot be used: {error.strerror or error}.",

@@ -273,7 +273,7 @@ class Delivery:
         self._end(listener, whole(given, chunked=chunked, wall_time_s=now_s))
 
     def dismiss(self, listener: Listener, why: str) -> None:
-        """Let go of whom a ticket lets no longer listen (`elsewhere`, `expired`), with a last word."""
+        """Let go of whom no ticket lets listen (`elsewhere`, `expired`), with a last word."""
         behind, lane = listener.behind, listener.lane
         if self.listeners.get(listener.descriptor) is not listener or (behind and behind.ends):
             return  # it has its last word already

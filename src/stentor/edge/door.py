@@ -292,7 +292,7 @@ class Door:
         try:
             self._listeners.admit(*wire.hand_over(admission))
         except ConnectionAbortedError as error:
-            _telemetry.error("a listener could not be handed over: %s", error)
+            _telemetry.debug("a listener could not be handed over: %s", error)
             wire.close()
         release()
 
@@ -334,8 +334,7 @@ class Door:
     async def _turn_away(self, connection: socket.socket, peer: str) -> None:
         """A clear word to whom there is no place for."""
         try:
-            certificate = self._certificate if self._certificate.context is not None else None
-            wire = Wire(connection, peer, certificate, self._conversations.deadlines.stuck_s)
+            wire = Wire(connection, peer, self._certificate, self._conversations.deadlines.stuck_s)
             patience_s = self._conversations.deadlines.header_s
             if await self._shake(wire, asyncio.get_running_loop().time() + patience_s):
                 await self._conversations.send(wire, full(), None, keep=False)
@@ -381,6 +380,8 @@ class Door:
             elif await self._shake(wire, due):
                 wire.widen()
                 admission = await self._conversations.converse(wire, data, due)
+                if admission is not None:
+                    await wire.send(b"")  # what is enciphered and was not taken yet
             if admission is not None and self._listeners.is_full:
                 await self._conversations.send(wire, full(), None, keep=False)
                 await wire.finish()
@@ -391,7 +392,7 @@ class Door:
             _telemetry.debug("a connection was let go, to make room or to end")
         except Exception:
             _telemetry.exception("a connection ended by a fault of ours")
-        if admission is not None:
+        if admission is not None and wire.is_clear:
             wire.narrow()
             self._hand_over(wire, admission, release)
         else:

@@ -57,7 +57,7 @@ _NO_MORE: _Asked = (None, None, -2)
 
 
 class Listeners(Protocol):
-    """Whoever takes the connections of listeners: the fan-out in this process, or others."""
+    """Whoever takes the connections of listeners: the edges."""
 
     @property
     def listeners_count(self) -> int:

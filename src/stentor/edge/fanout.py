@@ -138,7 +138,7 @@ class Fanout:
 
     @property
     def listeners_count(self) -> int:
-        """Listeners held, those not yet looked at included. To be called from any thread."""
+        """Listeners held, those not yet looked at included."""
         return len(self._delivery.listeners) + len(self._intake.inbox)
 
     def claim(self, claims: Iterable[Claim]) -> None:

@@ -1,9 +1,10 @@
 """Everybody who was admitted, until they have a place or know why there is none.
 
-Belongs to the thread that sends; only `inbox` and `claims` are filled by others.
+Belongs to the loop that sends.
 """
 
 import contextlib
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from stentor.edge.lane import Lane
 from stentor.edge.leases import Leases
 from stentor.edge.listener import Behind, Listener
 from stentor.edge.radio import Line
-from stentor.edge.records import Keys, Seal, Seals
+from stentor.edge.records import Seal, Seals
 from stentor.edge.reporting import Reporting
 from stentor.ids import SpaceId
 from stentor.limits import (
@@ -26,6 +27,8 @@ from stentor.limits import (
     CLAIMS_PER_SLICE,
     CLAIMS_WAITING_MAX,
 )
+
+_telemetry = logging.getLogger(__name__)
 
 
 class Intake:
@@ -97,7 +100,10 @@ class Intake:
         wall_s = self._clock.wall_time() / 1e9
         for _ in range(min(len(self.inbox), ADMITTED_PER_SLICE)):
             descriptor, admission = self.inbox.popleft()
-            seal = self._seal(descriptor, admission.keys) if admission.keys is not None else None
+            seal = None
+            if admission.keys is not None and (seal := self._seal(descriptor, admission)) is None:
+                os.close(descriptor)
+                continue
             listener = Listener(descriptor, admission.client, seal)
             if not self._delivery.add(listener):
                 continue
@@ -116,9 +122,14 @@ class Intake:
         for lane, (gathering, listeners) in together.items():
             self._delivery.begin_together(gathering, lane, listeners)
 
-    def _seal(self, descriptor: int, keys: Keys) -> Seal:
-        assert self._seals is not None, "a node speaks TLS at all its gates, or at none"
-        return self._seals.take(descriptor, keys)
+    def _seal(self, descriptor: int, admission: Admission) -> Seal | None:
+        """What a listener's records are sealed with; None where that cannot be done."""
+        try:
+            if self._seals is not None and admission.keys is not None:
+                return self._seals.take(descriptor, admission.keys)
+        except ConnectionAbortedError:
+            _telemetry.exception("a listener cannot be taken in")
+        return None
 
     def close(self) -> None:
         """Let go of those who wait."""
@@ -129,7 +140,7 @@ class Intake:
 
     @property
     def ticketed(self) -> int:
-        """How many listen with a ticket. To be called from any thread."""
+        """How many listen with a ticket."""
         return len(self._leases)
 
     @property

@@ -1,8 +1,8 @@
 """What OpenSSL tells of the secrets of connections while it shakes hands: read at once, never kept.
 
-The `ssl` module tells them in one way, as lines of a file (RFC 9850). Here that file is a pipe with
-both ends in this process; nothing of it reaches a disk. One thread shakes all hands and reads the
-pipe after each step, so that nobody has to ask whose secrets they are.
+The `ssl` module tells them in one way, as lines of a file (RFC 9850). Here that file is a piece of
+this process's memory (memfd_create(2)), which takes any number of lines without waiting; each look
+at it empties it.
 """
 
 import os
@@ -17,30 +17,25 @@ _BYTES = 4 * 1024
 
 
 class Keylog:
-    """A pipe from this process to itself."""
+    """A file of this process alone."""
 
     def __init__(self) -> None:
-        self._reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._file = os.memfd_create("keylog", os.MFD_CLOEXEC)
 
     def attach(self, context: ssl.SSLContext) -> None:
         """Have a context's connections tell their secrets.
 
         Raises:
-            OSError: there is no /proc.
+            OSError: there is no /proc, or no descriptor left.
         """
-        context.keylog_filename = f"/proc/self/fd/{self._writing}"
+        context.keylog_filename = f"/proc/self/fd/{self._file}"
 
     def read(self) -> bytes:
-        """What was told since this was called last."""
-        try:
-            return os.read(self._reading, _BYTES)
-        except BlockingIOError:
-            return b""
-
-    def close(self) -> None:
-        """Close the pipe; contexts keep an end of their own."""
-        os.close(self._reading)
-        os.close(self._writing)
+        """The first that was told since this was called last; all of it is forgotten."""
+        told = os.pread(self._file, _BYTES, 0)
+        if told:
+            os.ftruncate(self._file, 0)
+        return told
 
 
 def secret_of(told: bytes, label: bytes, random: bytes) -> bytes:

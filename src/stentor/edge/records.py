@@ -40,6 +40,7 @@ class Keys(msgspec.Struct, frozen=True, array_like=True):
         key: the server's write key.
         iv: the server's write IV, 12 bytes; 4 for AES-GCM in TLS 1.2.
         number: of the next record.
+        record_bytes: how much of what is sent one of them may hold for this client.
     """
 
     version: int
@@ -47,29 +48,44 @@ class Keys(msgspec.Struct, frozen=True, array_like=True):
     key: bytes
     iv: bytes
     number: int
+    record_bytes: int = RECORD_BYTES
 
 
-def keys_1_3(cipher: str, bits: int, secret: bytes, number: int) -> Keys:
+def keys_1_3(
+    cipher: str, bits: int, secret: bytes, number: int, record_bytes: int = RECORD_BYTES
+) -> Keys:
     """Keys of TLS 1.3, from the server's application traffic secret (RFC 8446 section 7.3).
 
     Args:
         cipher: its name, as OpenSSL says it.
         bits: of its key.
+
+    Raises:
+        ConnectionAbortedError: it is no cipher of ours.
     """
-    digest = _digest(cipher)
+    digest, chacha = _digest(cipher), _is_chacha(cipher)
     key = _expand_label(digest, secret, b"key", bits // 8)
-    return Keys(
-        13, "CHACHA20" in cipher, key, _expand_label(digest, secret, b"iv", _IV_BYTES), number
-    )
+    iv = _expand_label(digest, secret, b"iv", _IV_BYTES)
+    return Keys(13, chacha, key, iv, number, record_bytes)
 
 
-def keys_1_2(cipher: str, bits: int, master: bytes, randoms: bytes, number: int) -> Keys:
+def keys_1_2(
+    cipher: str,
+    bits: int,
+    master: bytes,
+    randoms: bytes,
+    number: int,
+    record_bytes: int = RECORD_BYTES,
+) -> Keys:
     """Keys of TLS 1.2, from the master secret (RFC 5246 section 6.3).
 
     Args:
         randoms: the server's, then the client's.
+
+    Raises:
+        ConnectionAbortedError: as `keys_1_3`.
     """
-    chacha, size = "CHACHA20" in cipher, bits // 8
+    chacha, size = _is_chacha(cipher), bits // 8
     iv_bytes = _IV_BYTES if chacha else _SALT_BYTES
     wanted = 2 * (size + iv_bytes)
     digest, seed = _digest(cipher), b"key expansion" + randoms
@@ -78,7 +94,14 @@ def keys_1_2(cipher: str, bits: int, master: bytes, randoms: bytes, number: int)
         link = hmac.digest(master, link, digest)
         block += hmac.digest(master, link + seed, digest)
     iv_at = 2 * size + iv_bytes
-    return Keys(12, chacha, block[size : 2 * size], block[iv_at : iv_at + iv_bytes], number)
+    key, iv = block[size : 2 * size], block[iv_at : iv_at + iv_bytes]
+    return Keys(12, chacha, key, iv, number, record_bytes)
+
+
+def _is_chacha(cipher: str) -> bool:
+    if "CHACHA20" not in cipher and "GCM" not in cipher:
+        raise ConnectionAbortedError(f"{cipher} was not to be agreed on")
+    return "CHACHA20" in cipher
 
 
 def _digest(cipher: str) -> str:
@@ -108,24 +131,32 @@ class Seals:
         self.rows = mmap.mmap(-1, descriptors_max * ROW_BYTES)
 
     def take(self, descriptor: int, keys: Keys) -> "Seal":
-        """The seal of a connection."""
-        return Seal(self.rows, descriptor * ROW_BYTES, keys)
+        """The seal of a connection.
+
+        Raises:
+            ConnectionAbortedError: there is no row for it.
+        """
+        at = descriptor * ROW_BYTES
+        if at + ROW_BYTES > len(self.rows):
+            raise ConnectionAbortedError("more descriptors are open than there are rows for keys")
+        return Seal(self.rows, at, keys)
 
 
 class Seal:
     """What a connection's records are sealed with, one after the other.
 
     Attributes:
-        together: whether it may be sealed with others, by `sealing.ll`: TLS 1.3.
+        together: whether it may be sealed with others, by `sealing.ll`: TLS 1.3 in whole records.
     """
 
-    __slots__ = ("_at", "_chacha", "_key_bytes", "_rows", "together")
+    __slots__ = ("_at", "_chacha", "_inner", "_key_bytes", "_record_bytes", "_rows", "together")
 
     def __init__(self, rows: "mmap.mmap | bytearray", at: int, keys: Keys) -> None:
         """Args: rows: where its row is, and at which byte."""
         self._rows, self._at = rows, at
         self._chacha, self._key_bytes = keys.chacha, len(keys.key)
-        self.together = keys.version == 13
+        self._inner, self._record_bytes = keys.version == 13, keys.record_bytes
+        self.together = self._inner and keys.record_bytes == RECORD_BYTES
         cipher = CIPHERS.index((keys.chacha, len(keys.key)))
         _ROW.pack_into(rows, at, keys.key, keys.iv, cipher, keys.number)
 
@@ -133,6 +164,12 @@ class Seal:
     def alone(cls, keys: Keys) -> Self:
         """One that shares no rows."""
         return cls(bytearray(ROW_BYTES), 0, keys)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether its key may seal no more."""
+        number: int = _ROW.unpack_from(self._rows, self._at)[3]
+        return number >= RECORDS_MAX
 
     def forget(self) -> None:
         """The connection has ended: so do its keys."""
@@ -144,8 +181,9 @@ class Seal:
         Raises:
             ConnectionAbortedError: the key has sealed as much as it may.
         """
-        pieces = range(0, len(data), RECORD_BYTES)
-        return b"".join(self._record(_APPLICATION, data[at : at + RECORD_BYTES]) for at in pieces)
+        size = self._record_bytes
+        pieces = range(0, len(data), size)
+        return b"".join(self._record(_APPLICATION, data[at : at + size]) for at in pieces)
 
     def end(self) -> bytes:
         """Nothing follows: close_notify (RFC 8446 section 6.1).
@@ -165,7 +203,7 @@ class Seal:
         # The salt of AES-GCM in TLS 1.2 is the beginning of an IV whose rest is 0 (RFC 5288); there
         # OpenSSL began to count its nonces at random: it has used ours once in 2^40 connections.
         nonce = (int.from_bytes(iv, "big") ^ number).to_bytes(_IV_BYTES, "big")
-        if self.together:
+        if self._inner:
             content += bytes((kind,))
             header = header_of(len(content))
             return header + aead.encrypt(nonce, content, header)

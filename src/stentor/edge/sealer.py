@@ -47,6 +47,7 @@ _SEAL = ctypes.CFUNCTYPE(
     ctypes.c_int32,
     *(ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64),
 )
+_READ_EXECUTE = mmap.PROT_READ | mmap.PROT_EXEC
 _PROBE = b"the same bytes for all"
 
 
@@ -66,6 +67,7 @@ class Sealer:
             RuntimeError: LLVM cannot compile for this machine.
         """
         self._seals = seals
+        _check_executable()
         crypto = ctypes.CDLL(_LIBRARY)
         self._contexts = (ctypes.c_void_p * len(CIPHERS))(
             *(_context(crypto, _NAMES[cipher]) for cipher in CIPHERS)
@@ -96,15 +98,15 @@ class Sealer:
         alone = Seal.alone(keys)
         probe = self._seals.take(0, keys)
         for _ in range(2):
-            size, failed = self.seal(array.array("i", [0]), _PROBE)
-            if failed or bytes(self.memory[:size]) != alone.seal(_PROBE):
+            size, _ = self.seal(array.array("i", [0]), _PROBE)
+            if bytes(self.memory[:size]) != alone.seal(_PROBE):
                 return False
         probe.forget()
         return True
 
     def room(self, data: bytes) -> int:
         """For how many connections some bytes can be sealed at once; at least for one."""
-        return max(1, min(URING_SENDS, SEALED_BYTES // _size_of(data)))
+        return max(1, min(URING_SENDS, SEALED_BYTES // max(1, _size_of(data))))
 
     def seal(self, descriptors: "array.array[int]", data: bytes) -> tuple[int, bool]:
         """Put the next records of some connections into memory, in their order.
@@ -113,8 +115,10 @@ class Sealer:
             descriptors: no more than there is room for; all of TLS 1.3.
 
         Returns:
-            How many bytes each has, and whether it failed: some key may seal no more, or OpenSSL
-            refused.
+            How many bytes each has, and whether some key may seal no more.
+
+        Raises:
+            RuntimeError: OpenSSL refused; what these connections were to be sent is lost.
         """
         pieces = inner_of(data)
         size, at, highest = _size_of(data), self.address, 0
@@ -125,15 +129,31 @@ class Sealer:
                 *(inner, len(inner), header_of(len(inner)), at, size),
             )
             if number < 0:
-                return size, True
+                raise RuntimeError("OpenSSL does not seal")
             highest = max(highest, number)
             at += HEADER_BYTES + len(inner) + TAG_BYTES
-        return size, highest >= RECORDS_MAX
+        return size, highest + 1 >= RECORDS_MAX
 
 
 def _size_of(data: bytes) -> int:
     """How many bytes the records of some bytes have (TLS 1.3)."""
     return sum(HEADER_BYTES + len(inner) + TAG_BYTES for inner in inner_of(data))
+
+
+def _check_executable() -> None:
+    """See whether memory may become code here: LLVM does not ask, and dies.
+
+    Raises:
+        OSError: it may not (MemoryDenyWriteExecute of systemd, execmem of SELinux).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+        held = ctypes.c_char.from_buffer(page)
+        address = ctypes.c_void_p(ctypes.addressof(held))
+        refused = libc.mprotect(address, ctypes.c_size_t(mmap.PAGESIZE), _READ_EXECUTE)
+        del held
+    if refused:
+        raise OSError(ctypes.get_errno(), "memory may not become code here")
 
 
 def _context(crypto: ctypes.CDLL, name: bytes) -> int:

@@ -70,11 +70,15 @@ each:
   %ended = call i32 @EVP_EncryptFinal_ex(ptr %context, ptr %tag, ptr %written)
   %tagged = call i32 @EVP_CIPHER_CTX_ctrl(ptr %context, i32 16, i32 16, ptr %tag)
 
-  %one = and i32 %keyed, %told
-  %two = and i32 %enciphered, %ended
-  %three = and i32 %one, %tagged
-  %all = and i32 %two, %three
-  %well = icmp eq i32 %all, 1
+  %keyed_well = icmp eq i32 %keyed, 1
+  %told_well = icmp eq i32 %told, 1
+  %enciphered_well = icmp eq i32 %enciphered, 1
+  %ended_well = icmp eq i32 %ended, 1
+  %tagged_well = icmp eq i32 %tagged, 1
+  %one = and i1 %keyed_well, %told_well
+  %two = and i1 %enciphered_well, %ended_well
+  %three = and i1 %one, %tagged_well
+  %well = and i1 %two, %three
   br i1 %well, label %sealed, label %refused
 
 sealed:

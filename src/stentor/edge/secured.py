@@ -8,14 +8,20 @@ import contextlib
 import socket
 import ssl
 
+from stentor.edge.hello import read_hello
 from stentor.edge.keylog import MASTER, TRAFFIC, Keylog, secret_of
 from stentor.edge.records import HEADER_BYTES, Keys, keys_1_2, keys_1_3
-from stentor.limits import SECURED_READS_MAX, SECURED_UNSENT_BYTES
+from stentor.limits import (
+    KEY_UPDATES_MAX,
+    SECURED_READS_MAX,
+    SECURED_RECORDS_MAX,
+    SECURED_UNSENT_BYTES,
+)
 
 READ_BYTES = 16 * 1024
 _RANDOM = slice(11, 43)
-"""Where random bytes are in the first flight of either side: after the headers of the record and of
-the hello, and its version (RFC 5246 section 7.4.1)."""
+"""Where our random bytes are in the first of our records: after its header, that of the hello, and
+the hello's version (RFC 5246 section 7.4.1.3)."""
 
 
 class Secured:
@@ -32,6 +38,7 @@ class Secured:
         "_talk",
         "_told",
         "_unsent",
+        "_updates",
     )
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, keylog: Keylog) -> None:
@@ -48,6 +55,8 @@ class Secured:
         self._unsent = self._hello = self._random = self._told = b""
         self._records = 0
         """Sent since the handshake was done."""
+        self._updates = 0
+        """How often other keys were agreed on since then."""
 
     def do_handshake(self) -> None:
         """Go on with the handshake, as far as what has arrived allows.
@@ -62,8 +71,8 @@ class Secured:
             data = self._connection.recv(READ_BYTES)
             if not data:
                 raise ConnectionResetError("the peer left during the handshake")
-            if len(self._hello) < _RANDOM.stop:
-                self._hello += data[: _RANDOM.stop]
+            if not self._random:  # nothing was answered yet
+                self._hello += data
             self._incoming.write(data)
             if self._shake():
                 return
@@ -108,12 +117,26 @@ class Secured:
                 except ssl.SSLZeroReturnError:
                     return b""
                 except ssl.SSLWantReadError:
-                    self._emit()  # an answer to a KeyUpdate
+                    pass
+                finally:
+                    self._look_for_updates()
             data = self._connection.recv(READ_BYTES)
             if not data:
                 return b""
             self._incoming.write(data)
         raise ConnectionAbortedError("records without content")
+
+    def _look_for_updates(self) -> None:
+        """See whether the client has changed its keys, or had us change ours (KeyUpdate).
+
+        Raises:
+            ConnectionAbortedError: it does nothing else.
+        """
+        self._emit()
+        if told := self._keylog.read():
+            self._updates += told.count(b"\n")
+            if self._updates > KEY_UPDATES_MAX:
+                raise ConnectionAbortedError("keys are changed again and again")
 
     def send(self, data: bytes | memoryview) -> int:
         """Send some of it; how much. The rest of its records goes out before anything else.
@@ -142,7 +165,8 @@ class Secured:
         Raises:
             OSError: the connection broke.
         """
-        with contextlib.suppress(ssl.SSLWantReadError):
+        # Whatever the peer still says or has said, our part is done.
+        with contextlib.suppress(ssl.SSLError):
             self._talk.unwrap()
         self._emit()
         self._push()
@@ -156,17 +180,19 @@ class Secured:
         """What somebody else can go on sending with.
 
         Raises:
-            ConnectionAbortedError: OpenSSL has told no secrets of this connection.
+            ConnectionAbortedError: they are not known, or were changed, or have been used for long.
         """
-        chosen, random = self._talk.cipher(), self._hello[_RANDOM]
+        chosen, (random, record_bytes) = self._talk.cipher(), read_hello(self._hello)
         label = TRAFFIC if self._talk.version() == "TLSv1.3" else MASTER
         secret = secret_of(self._told, label, random)
         if chosen is None or not secret:
             raise ConnectionAbortedError("a connection's secrets are not known")
+        if self._updates or self._records > SECURED_RECORDS_MAX:
+            raise ConnectionAbortedError("a connection's keys are not its first, or are worn")
         cipher, _, bits = chosen
         if label == TRAFFIC:
-            return keys_1_3(cipher, bits, secret, self._records)
-        return keys_1_2(cipher, bits, secret, self._random + random, self._records)
+            return keys_1_3(cipher, bits, secret, self._records, record_bytes)
+        return keys_1_2(cipher, bits, secret, self._random + random, self._records, record_bytes)
 
     def _emit(self) -> None:
         said = self._outgoing.read()

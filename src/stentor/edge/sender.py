@@ -1,6 +1,7 @@
 """Writes the same bytes to many listeners, in the way that costs least here."""
 
 import array
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -14,6 +15,7 @@ from stentor.limits import URING_BYTES, URING_SENDS_MIN
 if TYPE_CHECKING:
     from stentor.edge.sealer import Sealer
 
+_telemetry = logging.getLogger(__name__)
 _Short = list[tuple[int, bytes, int]]
 """Who took less, of what, and how much."""
 
@@ -31,9 +33,12 @@ class Sender:
         """Use a ring where the kernel has one. To be called by the thread that sends."""
         self._ring = Uring.open()
         if self._seals is not None:
-            from stentor.edge.sealer import Sealer  # LLVM takes 10 MB, of those who need it alone
-
-            self._sealer = Sealer.open(self._seals)
+            try:
+                from stentor.edge.sealer import Sealer  # LLVM takes 10 MB, of who needs it alone
+            except (ImportError, OSError) as error:
+                _telemetry.warning("listeners are sealed for one by one: %s", error)
+            else:
+                self._sealer = Sealer.open(self._seals)
 
     def close(self) -> None:
         """Give the ring back."""
@@ -71,8 +76,10 @@ def _seal_and_write(
     gone: list[int] = []
     left, memory = iter(members), sealer.memory
     while some := array.array("i", islice(left, sealer.room(data))):
-        size, failed = sealer.seal(some, data)
-        if failed:
+        try:
+            size, is_spent = sealer.seal(some, data)
+        except RuntimeError:
+            _telemetry.exception("%d listeners are let go", len(some))
             gone += some
             continue
         results = (
@@ -86,6 +93,8 @@ def _seal_and_write(
             else:
                 own = bytes(memory[number * size : (number + 1) * size])
                 short.append((some[number], own, sent))
+        if is_spent:
+            gone += [one for one in some if (seal := members[one].seal) and seal.is_spent]
     return short, gone
 
 

@@ -48,14 +48,14 @@ class Wire:
         certificate: Certificate | None,
         stuck_s: float = ANSWER_STUCK_S,
     ) -> None:
-        """Take a connection that does not block. Args: certificate: None: it speaks plain HTTP."""
+        """Take a connection that does not block. Args: certificate: none: plain HTTP."""
         self._loop = asyncio.get_running_loop()
         self._stuck_s = stuck_s
         self.peer = peer
         self.socket = connection
         self.talk: socket.socket | Secured = connection
-        self.shaken = certificate is None
-        if certificate is not None:
+        self.shaken = certificate is None or certificate.context is None
+        if certificate is not None and not self.shaken:
             self.talk = certificate.secure(connection)
 
     async def handshake(self) -> None:
