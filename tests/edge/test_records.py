@@ -74,7 +74,7 @@ def shaken(
     for end in (one, other):
         end.setblocking(False)
     theirs = client.wrap_socket(other, do_handshake_on_connect=False, session=session)
-    pair = Pair(certificate.secure(one), theirs, one)
+    pair = Pair(certificate.secure(one.fileno()), theirs, one)
     pair.shake()
     theirs.settimeout(5)
     one.setblocking(True)
@@ -187,7 +187,7 @@ def test_secrets_of_others_are_not_taken_for_ones_own(certificate: Certificate) 
     context, keylog = certificate.context, Keylog()
     assert context is not None
     theirs = client(V3).wrap_socket(other, do_handshake_on_connect=False)
-    ours = Secured(one, context, keylog)  # whose context tells its secrets elsewhere
+    ours = Secured(one.fileno(), context, keylog)  # whose context tells its secrets elsewhere
     pair = Pair(ours, theirs, one)
     pair.shake()
     with pytest.raises(ConnectionAbortedError):
@@ -220,7 +220,7 @@ class Client:
         for end in (self.socket, theirs):
             end.setblocking(False)
         self.theirs = theirs
-        self.ours = certificate.secure(self.socket)
+        self.ours = certificate.secure(self.socket.fileno())
 
     def shake(self, change: Callable[[bytes], bytes] = lambda hello: hello) -> None:
         left: list[Secured | ssl.SSLObject] = [self.talk, self.ours]
@@ -325,9 +325,9 @@ def openssl(
             stderr=subprocess.DEVNULL,
         ) as theirs:
             connection, _ = listening.accept()
-            ours = certificate.secure(connection)
+            ours = certificate.secure(connection.fileno())
             while True:
-                with contextlib.suppress(ssl.SSLWantReadError):
+                with contextlib.suppress(BlockingIOError):
                     ours.do_handshake()
                     break
             assert theirs.stdout is not None

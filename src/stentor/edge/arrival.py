@@ -5,17 +5,19 @@ everybody else is given a task of their own. (Plain connections: `doorstep.py`.)
 """
 
 import asyncio
+import os
 import select
-import socket
 import ssl
 from collections.abc import Callable
+
+import msgspec
 
 from stentor.edge.admission import Admission
 from stentor.edge.certificate import Certificate
 from stentor.edge.conversation import Conversations
 from stentor.edge.doorstep import Listeners, Quick
 from stentor.edge.request import find_head, parse_head
-from stentor.edge.wire import READ_BYTES, Wire
+from stentor.edge.secured import READ_BYTES, Secured
 from stentor.errors import StentorError
 from stentor.limits import ARRIVALS_MAX, ARRIVALS_PER_WAKE, HALF_OPEN_PREFIX_MAX
 from stentor.shield import HalfOpen, Shield, source_of
@@ -25,21 +27,42 @@ class Arrival:
     """One connection that has not asked for anything yet.
 
     Attributes:
-        wire: the connection.
+        talk: what speaks TLS over it; None: it speaks plain HTTP, and is to be told not to.
+        peer: whom it comes from.
+        shaken: whether the handshake is done.
         data: what has arrived.
         due: by when its request's head must be whole, in the loop's time.
         release: gives its place back.
         over: whether the connection has ended: there is nobody left to answer.
     """
 
-    __slots__ = ("_epoll", "_events", "data", "descriptor", "due", "over", "release", "wire")
+    __slots__ = (
+        "_epoll",
+        "_events",
+        "data",
+        "descriptor",
+        "due",
+        "over",
+        "peer",
+        "release",
+        "shaken",
+        "talk",
+    )
 
     def __init__(
-        self, wire: Wire, due: float, release: Callable[[], None], epoll: select.epoll
+        self,
+        descriptor: int,
+        peer: str,
+        talk: Secured,
+        due: float,
+        release: Callable[[], None],
+        epoll: select.epoll,
     ) -> None:
         """Wait for its handshake and its request. Args: epoll: tells when to look."""
-        self.wire = wire
-        self.descriptor = wire.socket.fileno()
+        self.descriptor = descriptor
+        self.peer = peer
+        self.talk: Secured | None = talk
+        self.shaken = False
         self.data = bytearray()
         self.due = due
         self.release = release
@@ -49,23 +72,31 @@ class Arrival:
 
     def look(self) -> bool:
         """See what has arrived; whether a head is whole, malformed, or will never be."""
+        talk = self.talk
+        assert talk is not None, "who speaks plain HTTP is looked at no more"
         try:
-            if not self.wire.shaken:
-                self.wire.shake()
+            if not self.shaken:
+                talk.do_handshake()
+                self.shaken = True
+                if not talk.has_more:
+                    raise BlockingIOError  # most ask as soon as they know that hands are shaken
             while True:
-                data = self.wire.talk.recv(READ_BYTES)
+                data = talk.recv(READ_BYTES)
                 if not data:
                     self.over = True
                     break
                 self.data += data
                 if find_head(self.data):
                     break
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except BlockingIOError:
             self._wait_for(select.EPOLLIN)
             return False
         except ssl.SSLWantWriteError:
             self._wait_for(select.EPOLLIN | select.EPOLLOUT)
             return False
+        except ssl.SSLError as error:
+            self.over = error.reason != "HTTP_REQUEST"
+            self.talk = None
         except StentorError:
             pass  # whoever it is met by will find the same, and say so
         except OSError:
@@ -130,7 +161,7 @@ class Arrivals:
 
     def meet(
         self,
-        connection: socket.socket,
+        descriptor: int,
         peer: str,
         certificate: Certificate,
         release: Callable[[], None],
@@ -143,16 +174,11 @@ class Arrivals:
         Args:
             counted: whether its prefix has a share of those who have not asked for anything.
         """
-        patience_s = self._conversations.deadlines
-        try:
-            wire = Wire(connection, peer, certificate, patience_s.stuck_s)
-        except OSError:  # out of memory
-            connection.close()
-            release()
-            return
         while len(self._held) >= ARRIVALS_MAX:
             self._dismiss(next(iter(self._held.values())))  # who has said nothing for longest
-        arrival = Arrival(wire, now + patience_s.header_s, release, self._epoll)
+        due = now + self._conversations.deadlines.header_s
+        talk = certificate.secure(descriptor)
+        arrival = Arrival(descriptor, peer, talk, due, release, self._epoll)
         self._held[arrival.descriptor] = arrival
         oldest = self._half_open.hold(source_of(peer)[1], arrival) if counted else None
         if oldest is not None:
@@ -183,38 +209,40 @@ class Arrivals:
     def _met(self, arrival: Arrival) -> None:
         """An arrival has said what it wants, or never will."""
         if arrival.over:
-            arrival.wire.close()
+            os.close(arrival.descriptor)
             arrival.release()
         elif not arrival.data or not self._admit(arrival):
             self._pass_on(arrival)
 
     def _admit(self, arrival: Arrival) -> bool:
         """Whether somebody had come to listen, and has been handed over."""
-        wire, data = arrival.wire, bytes(arrival.data)
+        talk, data = arrival.talk, bytes(arrival.data)
+        assert talk is not None, "who speaks plain HTTP has no data"
         try:
             end = find_head(data)
             request = parse_head(data[:end]) if end else None
             if request is None or request.body_bytes:
                 return False
-            visitor = self._conversations.visitor(request, wire.peer)
+            visitor = self._conversations.visitor(request, arrival.peer)
             given = self._quick(request, visitor, b"")
         except StentorError:
             return False  # the same will be found, and answered, by a task
-        if not isinstance(given, Admission) or self._listeners.is_full or not wire.is_clear:
+        if not isinstance(given, Admission) or self._listeners.is_full or not talk.is_clear:
             return False
         try:
-            self._listeners.admit(*wire.hand_over(given))
+            given = msgspec.structs.replace(given, keys=talk.keys())
         except ConnectionAbortedError:
             return False
+        self._listeners.admit(arrival.descriptor, given)
         arrival.release()
         return True
 
     def _forget(self, arrival: Arrival) -> None:
         self._held.pop(arrival.descriptor, None)
-        self._half_open.let_go(source_of(arrival.wire.peer)[1], arrival)
+        self._half_open.let_go(source_of(arrival.peer)[1], arrival)
         arrival.leave()
 
     def _dismiss(self, arrival: Arrival) -> None:
         self._forget(arrival)
-        arrival.wire.close()
+        os.close(arrival.descriptor)
         arrival.release()

@@ -1,7 +1,6 @@
 """How the door speaks TLS: its terms, and a certificate that is read again when it has changed."""
 
 import logging
-import socket
 import ssl
 from pathlib import Path
 
@@ -46,14 +45,10 @@ class Certificate:
             self._versions = self._look()
             self.context = self._read()
 
-    def secure(self, connection: socket.socket) -> Secured:
-        """A new connection as one that speaks TLS.
-
-        Raises:
-            OSError: it has gone.
-        """
+    def secure(self, descriptor: int) -> Secured:
+        """A new connection as one that speaks TLS."""
         assert self.context is not None, "only asked where there is TLS"
-        return Secured(connection, self.context, self._keylog)
+        return Secured(descriptor, self.context, self._keylog)
 
     def refresh(self) -> None:
         """Give new connections the certificate that is there now, if it can be used.

@@ -6,20 +6,19 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 
 from stentor.clock import Clock
-from stentor.edge.admission import Admission, full, whole
-from stentor.edge.answer import of_error
-from stentor.edge.arrival import Arrival, Arrivals
+from stentor.edge.admission import full, whole
+from stentor.edge.arrival import Arrivals
+from stentor.edge.attention import Attention, socket_of
 from stentor.edge.certificate import Certificate
 from stentor.edge.clients import Addresses, PrefixShares, client_of
 from stentor.edge.conversation import Conversations
-from stentor.edge.doorstep import READ_BYTES, Caller, Doorstep, Listeners, Quick
+from stentor.edge.doorstep import READ_BYTES, Doorstep, Listeners, Quick
 from stentor.edge.introduction import Introductions
-from stentor.edge.wire import TCP_NOTSENT_LOWAT, Wire
-from stentor.errors import Refused
+from stentor.edge.wire import TCP_NOTSENT_LOWAT
 from stentor.limits import (
     ACCEPTS_PER_WAKE,
     CLIENT_CONNECTIONS_MAX,
@@ -31,9 +30,7 @@ from stentor.limits import (
     LISTENER_SEND_BUFFER_BYTES,
     LISTENER_UNSENT_BYTES,
     PREFIX_CONNECTIONS_MAX,
-    SHUTDOWN_S,
     TLS_ACCEPTS_PER_WAKE,
-    TURNED_AWAY_MAX,
 )
 from stentor.shield import Shield, Verb
 from stentor.shield.line import Line
@@ -97,13 +94,15 @@ class Door:
         self._has_siblings = has_siblings
         self._connections_max = connections_max
         self._connections_of = PrefixShares(client_connections_max, PREFIX_CONNECTIONS_MAX)
+        self._attention = Attention(conversations, listeners, certificate, clock)
         self._doorstep = Doorstep(
-            conversations, quick, listeners, self._connections_of, clock, self._take_over, shield
+            *(conversations, quick, listeners, self._connections_of, clock),
+            *(self._attention.serve_caller, shield),
         )
-        self._arrivals = Arrivals(conversations, quick, listeners, self._serve_arrival, shield)
+        self._arrivals = Arrivals(
+            conversations, quick, listeners, self._attention.serve_arrival, shield
+        )
         self._sweeping: asyncio.Handle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._turned_away = 0
         self._behind_since: float | None = None
         """Since when there were more in the queue than were taken in a row."""
         self._closing = False
@@ -145,12 +144,7 @@ class Door:
         self._line.close()
         self._conversations.close()
         self._doorstep.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._attention.close()
 
     def _accept(self, *, left: bool = False) -> None:
         """Take those who wait.
@@ -187,7 +181,7 @@ class Door:
                 continue
             os.set_blocking(descriptor, False)
             if introduced_by and peer in introduced_by:
-                self._introductions.hear(self._socket(descriptor), peer)
+                self._introductions.hear(socket_of(descriptor), peer)
             else:
                 self._receive(descriptor, peer, now, is_full=room <= 0)
             room -= 1
@@ -227,7 +221,7 @@ class Door:
             self._doorstep.meet(descriptor, peer, client, now)
         else:
             self._arrivals.meet(
-                self._socket(descriptor),
+                descriptor,
                 peer,
                 self._certificate,
                 self._share_of(client),
@@ -242,21 +236,14 @@ class Door:
         self._connections_of.take(client)
         return partial(self._connections_of.give_back, client)
 
-    def _socket(self, descriptor: int) -> socket.socket:
-        """A connection that is more than a descriptor."""
-        return socket.socket(self._listening.family, socket.SOCK_STREAM, 0, descriptor)
-
     def _refuse(self, descriptor: int, peer: str) -> None:
         """A clear word to whom there is no place for, at the least cost."""
         if self._certificate.context is None:
             with contextlib.suppress(BlockingIOError):
                 if self._refuse_at_once(descriptor):
                     return
-        if self._turned_away >= TURNED_AWAY_MAX:
+        if not self._attention.turn_away(descriptor, peer):
             os.close(descriptor)
-        else:
-            self._turned_away += 1
-            self._start(self._turn_away(self._socket(descriptor), peer))
 
     def _refuse_at_once(self, descriptor: int) -> bool:
         """Whether all that was said could be read: then closing resets nothing that is answered.
@@ -276,26 +263,6 @@ class Door:
         os.close(descriptor)
         return True
 
-    def _serve_arrival(self, arrival: Arrival) -> None:
-        self._start(self._serve(arrival.wire, arrival.data, arrival.due, arrival.release))
-
-    def _take_over(
-        self, caller: Caller, release: Callable[[], None], unsent: bytes, ends: bool
-    ) -> None:
-        """Serve in a task who asks for more than can be given at once."""
-        patience_s = self._conversations.deadlines.stuck_s
-        wire = Wire(self._socket(caller.descriptor), caller.peer, None, patience_s)
-        data = bytearray(caller.data)
-        self._start(self._serve(wire, data, caller.due, release, unsent, ends=ends))
-
-    def _hand_over(self, wire: Wire, admission: Admission, release: Callable[[], None]) -> None:
-        try:
-            self._listeners.admit(*wire.hand_over(admission))
-        except ConnectionAbortedError as error:
-            _telemetry.debug("a listener could not be handed over: %s", error)
-            wire.close()
-        release()
-
     def _sweep(self) -> None:
         """Let go of those who have not asked for anything in time."""
         loop = asyncio.get_running_loop()
@@ -309,15 +276,10 @@ class Door:
             min(SWEEP_S, self._conversations.deadlines.header_s), self._sweep
         )
 
-    def _start(self, serving: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(serving)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     @property
     def _room(self) -> int:
         """How many more connections this process takes."""
-        held = len(self._tasks) - self._turned_away + len(self._arrivals)
+        held = len(self._attention) + len(self._arrivals)
         held += len(self._introductions) + len(self._doorstep)
         return self._connections_max - held - self._listeners.listeners_count
 
@@ -330,71 +292,3 @@ class Door:
         if not self._closing:
             self._begin_accepting()
             self._accept(left=True)
-
-    async def _turn_away(self, connection: socket.socket, peer: str) -> None:
-        """A clear word to whom there is no place for."""
-        try:
-            wire = Wire(connection, peer, self._certificate, self._conversations.deadlines.stuck_s)
-            patience_s = self._conversations.deadlines.header_s
-            if await self._shake(wire, asyncio.get_running_loop().time() + patience_s):
-                await self._conversations.send(wire, full(), None, keep=False)
-                await wire.finish()
-        except OSError as error:
-            _telemetry.debug("a connection broke: %s", type(error).__name__)
-        finally:
-            self._turned_away -= 1
-            connection.close()
-
-    async def _shake(self, wire: Wire, due: float) -> bool:
-        """Whether the handshake is done; who speaks plain HTTP instead is told so."""
-        try:
-            async with asyncio.timeout_at(due):
-                await wire.handshake()
-        except Refused as refused:
-            await self._conversations.send(wire, of_error(refused), None, keep=False)
-            await wire.finish()
-            return False
-        return True
-
-    async def _serve(
-        self,
-        wire: Wire,
-        data: bytearray,
-        due: float,
-        release: Callable[[], None],
-        unsent: bytes = b"",
-        *,
-        ends: bool = False,
-    ) -> None:
-        """One connection, from its next request to its end or to its new owner.
-
-        Args:
-            unsent: what is left to send of an answer.
-            ends: whether the connection ends with that.
-        """
-        admission = None
-        try:
-            await wire.send(unsent)
-            if ends:
-                await wire.finish()
-            elif await self._shake(wire, due):
-                wire.widen()
-                admission = await self._conversations.converse(wire, data, due)
-                if admission is not None:
-                    await wire.send(b"")  # what is enciphered and was not taken yet
-            if admission is not None and self._listeners.is_full:
-                await self._conversations.send(wire, full(), None, keep=False)
-                await wire.finish()
-                admission = None
-        except OSError as error:
-            _telemetry.debug("a connection broke: %s", type(error).__name__)
-        except asyncio.CancelledError:
-            _telemetry.debug("a connection was let go, to make room or to end")
-        except Exception:
-            _telemetry.exception("a connection ended by a fault of ours")
-        if admission is not None and wire.is_clear:
-            wire.narrow()
-            self._hand_over(wire, admission, release)
-        else:
-            wire.close()
-            release()

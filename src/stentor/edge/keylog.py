@@ -1,8 +1,8 @@
 """What OpenSSL tells of the secrets of connections while it shakes hands: read at once, never kept.
 
 The `ssl` module tells them in one way, as lines of a file (RFC 9850). Here that file is a piece of
-this process's memory (memfd_create(2)), which takes any number of lines without waiting; each look
-at it empties it.
+this process's memory (memfd_create(2)), which takes any number of lines without waiting; a look at
+it forgets what there was.
 """
 
 import os
@@ -14,6 +14,8 @@ MASTER = b"CLIENT_RANDOM"
 """The master secret (TLS 1.2)."""
 _BYTES = 4 * 1024
 """A step of a handshake tells five secrets in 1 kB."""
+_KEPT_BYTES = 16 * 1024
+"""The file is emptied when so much of it was read: each time would cost more."""
 
 
 class Keylog:
@@ -21,6 +23,7 @@ class Keylog:
 
     def __init__(self) -> None:
         self._file = os.memfd_create("keylog", os.MFD_CLOEXEC)
+        self._read_bytes = 0
 
     def attach(self, context: ssl.SSLContext) -> None:
         """Have a context's connections tell their secrets.
@@ -31,10 +34,12 @@ class Keylog:
         context.keylog_filename = f"/proc/self/fd/{self._file}"
 
     def read(self) -> bytes:
-        """The first that was told since this was called last; all of it is forgotten."""
-        told = os.pread(self._file, _BYTES, 0)
-        if told:
+        """The first that was told since this was called last; the rest of it is forgotten."""
+        told = os.pread(self._file, _BYTES, self._read_bytes)
+        self._read_bytes += len(told)
+        if len(told) == _BYTES or self._read_bytes >= _KEPT_BYTES:
             os.ftruncate(self._file, 0)
+            self._read_bytes = 0
         return told
 
 

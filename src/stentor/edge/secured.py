@@ -5,7 +5,7 @@ away as a descriptor, with the keys and the number of the next record.
 """
 
 import contextlib
-import socket
+import os
 import ssl
 
 from stentor.edge.hello import read_hello
@@ -28,7 +28,8 @@ class Secured:
     """One connection, with as much of a socket's methods as the door needs."""
 
     __slots__ = (
-        "_connection",
+        "_descriptor",
+        "_finish",
         "_hello",
         "_incoming",
         "_keylog",
@@ -41,25 +42,25 @@ class Secured:
         "_updates",
     )
 
-    def __init__(self, connection: socket.socket, context: ssl.SSLContext, keylog: Keylog) -> None:
+    def __init__(self, descriptor: int, context: ssl.SSLContext, keylog: Keylog) -> None:
         """Nothing is said before `do_handshake`.
 
         Args:
-            connection: does not block.
+            descriptor: of a socket that does not block; it is not closed here.
             keylog: what the context tells its secrets to.
         """
-        self._connection = connection
+        self._descriptor = descriptor
         self._keylog = keylog
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._talk = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._unsent = self._hello = self._random = self._told = b""
+        self._unsent = self._hello = self._random = self._told = self._finish = b""
         self._records = 0
-        """Sent since the handshake was done."""
+        """Sent after what the handshake ended with."""
         self._updates = 0
         """How often other keys were agreed on since then."""
 
     def do_handshake(self) -> None:
-        """Go on with the handshake, as far as what has arrived allows.
+        """Go on with the handshake by what has arrived, once: the peer has to think as well.
 
         Raises:
             OSError: not yet (BlockingIOError, `ssl.SSLWantWriteError`); or the peer does not speak
@@ -67,18 +68,16 @@ class Secured:
         """
         if not self._push():
             raise ssl.SSLWantWriteError
-        for _ in range(SECURED_READS_MAX):
-            data = self._connection.recv(READ_BYTES)
-            if not data:
-                raise ConnectionResetError("the peer left during the handshake")
-            if not self._random:  # nothing was answered yet
-                self._hello += data
-            self._incoming.write(data)
-            if self._shake():
-                return
+        data = os.read(self._descriptor, READ_BYTES)
+        if not data:
+            raise ConnectionResetError("the peer left during the handshake")
+        if not self._random:  # nothing was answered yet
+            self._hello += data
+        self._incoming.write(data)
+        if not self._shake():
             if not self._push():
                 raise ssl.SSLWantWriteError
-        raise ConnectionAbortedError("a handshake came in too many pieces")
+            raise BlockingIOError
 
     def _shake(self) -> bool:
         """One step of the handshake; whether it was the last."""
@@ -99,10 +98,14 @@ class Secured:
         self._random = self._random or said[_RANDOM]
         self._unsent += said
         if done:
-            # Of TLS 1.2 Finished alone is sealed; of TLS 1.3 all that follows it: tickets.
-            self._records = _count(said) if self._talk.version() == "TLSv1.3" else 1
+            self._finish = said
             self._push()
         return done
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something has arrived that was not deciphered."""
+        return bool(self._incoming.pending or self._talk.pending())
 
     def recv(self, most: int) -> bytes:
         """What has arrived, deciphered; empty when the peer has finished sending.
@@ -111,7 +114,7 @@ class Secured:
             OSError: nothing yet (BlockingIOError), or the connection broke.
         """
         for _ in range(SECURED_READS_MAX):
-            if self._incoming.pending or self._talk.pending():
+            if self.has_more:
                 try:
                     return self._talk.read(most)
                 except ssl.SSLZeroReturnError:
@@ -120,7 +123,7 @@ class Secured:
                     pass
                 finally:
                     self._look_for_updates()
-            data = self._connection.recv(READ_BYTES)
+            data = os.read(self._descriptor, READ_BYTES)
             if not data:
                 return b""
             self._incoming.write(data)
@@ -183,16 +186,18 @@ class Secured:
             ConnectionAbortedError: they are not known, or were changed, or have been used for long.
         """
         chosen, (random, record_bytes) = self._talk.cipher(), read_hello(self._hello)
-        label = TRAFFIC if self._talk.version() == "TLSv1.3" else MASTER
-        secret = secret_of(self._told, label, random)
+        newest = self._talk.version() == "TLSv1.3"
+        secret = secret_of(self._told, TRAFFIC if newest else MASTER, random)
+        # Of TLS 1.2's end Finished alone is sealed with these keys; of TLS 1.3 all of it: tickets.
+        number = self._records + (_count(self._finish) if newest else 1)
         if chosen is None or not secret:
             raise ConnectionAbortedError("a connection's secrets are not known")
-        if self._updates or self._records > SECURED_RECORDS_MAX:
+        if self._updates or number > SECURED_RECORDS_MAX:
             raise ConnectionAbortedError("a connection's keys are not its first, or are worn")
         cipher, _, bits = chosen
-        if label == TRAFFIC:
-            return keys_1_3(cipher, bits, secret, self._records, record_bytes)
-        return keys_1_2(cipher, bits, secret, self._random + random, self._records, record_bytes)
+        if newest:
+            return keys_1_3(cipher, bits, secret, number, record_bytes)
+        return keys_1_2(cipher, bits, secret, self._random + random, number, record_bytes)
 
     def _emit(self) -> None:
         said = self._outgoing.read()
@@ -203,7 +208,7 @@ class Secured:
         """Whether everything is sent."""
         if self._unsent:
             try:
-                sent = self._connection.send(self._unsent)
+                sent = os.write(self._descriptor, self._unsent)
             except BlockingIOError:
                 return False
             self._unsent = self._unsent[sent:]

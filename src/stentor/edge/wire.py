@@ -12,7 +12,6 @@ import ssl
 import msgspec
 
 from stentor.edge.admission import Admission
-from stentor.edge.certificate import Certificate
 from stentor.edge.secured import Secured
 from stentor.errors import Refused
 from stentor.limits import (
@@ -45,18 +44,18 @@ class Wire:
         self,
         connection: socket.socket,
         peer: str,
-        certificate: Certificate | None,
+        secured: Secured | None,
         stuck_s: float = ANSWER_STUCK_S,
+        *,
+        shaken: bool = False,
     ) -> None:
-        """Take a connection that does not block. Args: certificate: none: plain HTTP."""
+        """Take a connection that does not block. Args: secured: what speaks TLS over it, if any."""
         self._loop = asyncio.get_running_loop()
         self._stuck_s = stuck_s
         self.peer = peer
         self.socket = connection
-        self.talk: socket.socket | Secured = connection
-        self.shaken = certificate is None or certificate.context is None
-        if certificate is not None and not self.shaken:
-            self.talk = certificate.secure(connection)
+        self.talk: socket.socket | Secured = connection if secured is None else secured
+        self.shaken = shaken or secured is None
 
     async def handshake(self) -> None:
         """Finish the TLS handshake; nothing to do without TLS.
@@ -81,16 +80,15 @@ class Wire:
                 on, to be able to say so.
             OSError: not yet (`ssl.SSLWantReadError`, `ssl.SSLWantWriteError`), or as `handshake`.
         """
+        assert isinstance(self.talk, Secured), "nobody else shakes hands"
         try:
-            if isinstance(self.talk, Secured):
-                self.talk.do_handshake()
-                self.shaken = True
-                return
+            self.talk.do_handshake()
         except ssl.SSLError as error:
             if error.reason != "HTTP_REQUEST":
                 raise
             self.talk = self.socket
-        raise Refused("request.plain", "This door speaks HTTPS: write https:// before its address.")
+            raise plain_http() from error
+        self.shaken = True
 
     async def receive(self) -> bytes:
         """What has arrived, at most 16 KiB; empty when the peer has finished sending.
@@ -201,6 +199,11 @@ class Wire:
             await waiter
         finally:
             self._loop.remove_writer(descriptor)
+
+
+def plain_http() -> Refused:
+    """Whoever speaks HTTP where TLS is spoken."""
+    return Refused("request.plain", "This door speaks HTTPS: write https:// before its address.")
 
 
 def _wake(waiter: "asyncio.Future[None]") -> None:
