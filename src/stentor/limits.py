@@ -174,6 +174,9 @@ EDGE_LOOK_S = 0.1
 """How often a gate looks for an edge that is away."""
 GATE_PATIENCE_S = 0.8
 """A gate that has started waits so long for its edge's first word before it takes anybody."""
+ARRIVALS_CALM = 8
+"""Handshakes under way at a gate beyond which a crowd is coming: clients get no sessions of TLS 1.3
+to come back with then. With 50 ms to and fro these are 160 a second."""
 ARRIVALS_MAX = 8_192
 """Connections whose handshake or first request is not whole yet; the oldest makes room."""
 CALLERS_PER_WAKE = 256

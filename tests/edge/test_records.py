@@ -122,6 +122,23 @@ def test_the_client_hears_one_connection(
     assert pair.theirs.recv(1) == b""  # close_notify: a cut would raise
 
 
+def test_in_a_crowd_there_are_no_tickets_of_tls_1_3(certificate: Certificate) -> None:
+    for crowded in (True, False):
+        one, other = socket.socketpair()
+        for end in (one, other):
+            end.setblocking(False)
+        theirs = client(V3).wrap_socket(other, do_handshake_on_connect=False)
+        pair = Pair(certificate.secure(one.fileno(), crowded=crowded), theirs, one)
+        pair.shake()
+        keys = pair.ours.keys()
+        pair.socket.sendall(Seal.alone(keys).seal(b"heard"))
+        theirs.settimeout(5)
+        assert pair.read(5) == b"heard"
+        assert keys.number == (0 if crowded else 1)
+        assert theirs.session.has_ticket != crowded
+        pair.close()
+
+
 @pytest.mark.parametrize("version", [V3, V2])
 def test_a_resumed_session_has_keys_of_its_own(
     certificate: Certificate, version: ssl.TLSVersion

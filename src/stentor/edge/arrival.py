@@ -19,7 +19,7 @@ from stentor.edge.doorstep import Listeners, Quick
 from stentor.edge.request import find_head, parse_head
 from stentor.edge.secured import READ_BYTES, Secured
 from stentor.errors import StentorError
-from stentor.limits import ARRIVALS_MAX, ARRIVALS_PER_WAKE, HALF_OPEN_PREFIX_MAX
+from stentor.limits import ARRIVALS_CALM, ARRIVALS_MAX, ARRIVALS_PER_WAKE, HALF_OPEN_PREFIX_MAX
 from stentor.shield import HalfOpen, Shield, source_of
 
 
@@ -177,7 +177,7 @@ class Arrivals:
         while len(self._held) >= ARRIVALS_MAX:
             self._dismiss(next(iter(self._held.values())))  # who has said nothing for longest
         due = now + self._conversations.deadlines.header_s
-        talk = certificate.secure(descriptor)
+        talk = certificate.secure(descriptor, crowded=len(self._held) >= ARRIVALS_CALM)
         arrival = Arrival(descriptor, peer, talk, due, release, self._epoll)
         self._held[arrival.descriptor] = arrival
         oldest = self._half_open.hold(source_of(peer)[1], arrival) if counted else None

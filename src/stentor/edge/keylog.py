@@ -12,6 +12,8 @@ TRAFFIC = b"SERVER_TRAFFIC_SECRET_0"
 """What a TLS 1.3 server seals what it says with."""
 MASTER = b"CLIENT_RANDOM"
 """The master secret (TLS 1.2)."""
+UPDATE = b"_TRAFFIC_SECRET_N "
+"""What both sides seal with once keys were changed (KeyUpdate)."""
 _BYTES = 4 * 1024
 """A step of a handshake tells five secrets in 1 kB."""
 _KEPT_BYTES = 16 * 1024

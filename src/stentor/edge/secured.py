@@ -9,7 +9,7 @@ import os
 import ssl
 
 from stentor.edge.hello import read_hello
-from stentor.edge.keylog import MASTER, TRAFFIC, Keylog, secret_of
+from stentor.edge.keylog import MASTER, TRAFFIC, UPDATE, Keylog, secret_of
 from stentor.edge.records import HEADER_BYTES, Keys, keys_1_2, keys_1_3
 from stentor.limits import (
     KEY_UPDATES_MAX,
@@ -93,7 +93,8 @@ class Secured:
             raise
         finally:
             # Whose secrets these are is sure as long as they are read before another has a turn.
-            self._told += self._keylog.read()
+            if TRAFFIC not in self._told:
+                self._told += self._keylog.read()
         said = self._outgoing.read()
         self._random = self._random or said[_RANDOM]
         self._unsent += said
@@ -137,7 +138,7 @@ class Secured:
         """
         self._emit()
         if told := self._keylog.read():
-            self._updates += told.count(b"\n")
+            self._updates += told.count(UPDATE)
             if self._updates > KEY_UPDATES_MAX:
                 raise ConnectionAbortedError("keys are changed again and again")
 
