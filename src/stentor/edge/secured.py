@@ -93,8 +93,7 @@ class Secured:
             raise
         finally:
             # Whose secrets these are is sure as long as they are read before another has a turn.
-            if TRAFFIC not in self._told:
-                self._told += self._keylog.read()
+            self._told += self._keylog.read()
         said = self._outgoing.read()
         self._random = self._random or said[_RANDOM]
         self._unsent += said
