@@ -20,7 +20,7 @@ from tests.certificates import make_certificate
 IN_FLIGHT = 100
 SECONDS = 3.0
 PAUSE_S = 0.5
-"""Until those of the run before have gone: in a crowd Stentor gives no sessions to come back with."""
+"""Until those of the run before have gone: in a crowd nobody gets a session to come back with."""
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
